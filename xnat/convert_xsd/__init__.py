@@ -1,0 +1,110 @@
+"""Turns the schemas of a server into Python classes.
+
+::
+
+    documents, problems = sources.from_xapi(fetch, fetch_json)     which schemas there are, and their bytes
+    model = convert(documents)                                     what they say, as data
+    module = load.load(emit.emit(model, ...), model)               classes
+
+Everything the schemas say is data to us: it reaches source text as ``repr()`` of a value or through
+:func:`xnat.naming.identifier`, never in another way.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from hashlib import sha256
+
+from ..exceptions import XNATSchemaError
+from ..hints import XNAT
+from .model import FORMAT, ClassDef, ClassKind, FieldDef, FieldKind, Model, Problem, SchemaDocument
+from .passes import PASSES
+from .reader import read_document
+
+__all__ = [
+    "ClassDef",
+    "ClassKind",
+    "FieldDef",
+    "FieldKind",
+    "Model",
+    "Problem",
+    "SchemaDocument",
+    "convert",
+    "digest_of",
+    "known",
+    "remember",
+]
+
+#: Models kept per process; a program seldom talks to more servers at a time.
+MAX_CACHED = 8
+
+_cache: OrderedDict[str, Model] = OrderedDict()
+_lock = threading.Lock()
+
+
+def convert(documents: Sequence[SchemaDocument], *, require_core: bool = True) -> Model:
+    """Return the data model of a set of schemas; the same set is converted once per process.
+
+    What can't be used is listed in ``Model.problems``; the rest is used.
+
+    :param require_core: whether a set without XNAT's own types is an error
+    :raises XNATSchemaError: if XNAT's own schema is missing or unusable
+    """
+    digest = digest_of(documents)
+    model = known(digest)
+    if model is None:
+        model = _convert(documents)
+        model.digest = digest
+        model = remember(model)
+    if require_core and "xnat:projectData" not in model.classes:
+        raise XNATSchemaError(_no_core(model))
+    return model
+
+
+def known(digest: str) -> Model | None:
+    """Return the model this process already made of a set of schemas."""
+    with _lock:
+        if digest in _cache:
+            _cache.move_to_end(digest)
+        return _cache.get(digest)
+
+
+def remember(model: Model) -> Model:
+    """Keep a model for :func:`known`; return it, or an equal one that another thread was quicker with."""
+    with _lock:
+        model = _cache.setdefault(model.digest, model)
+        _cache.move_to_end(model.digest)
+        while len(_cache) > MAX_CACHED:
+            _cache.popitem(last=False)
+        return model
+
+
+def digest_of(documents: Sequence[SchemaDocument]) -> str:
+    """Return a digest of a set of schemas that does not depend on their order."""
+    total = sha256(f"format {FORMAT}".encode())
+    for document in _ordered(documents):
+        total.update(f"\n{document.name}\n{document.digest}".encode("utf-8", "replace"))
+    return total.hexdigest()
+
+
+def _convert(documents: Sequence[SchemaDocument]) -> Model:
+    model = Model()
+    for document in _ordered(documents):
+        read_document(document, model)
+    for step in PASSES:
+        model = step(model)
+    for leftover in (model.simples, model.groups, model.global_elements):
+        leftover.clear()
+    return model
+
+
+def _ordered(documents: Sequence[SchemaDocument]) -> list[SchemaDocument]:
+    # Servers list schemas in any order; which definition wins must not depend on it. XNAT's own come first.
+    return sorted(documents, key=lambda document: (document.name.rpartition("/")[2] not in ("xnat", "xdat"), document))
+
+
+def _no_core(model: Model) -> str:
+    reasons = "; ".join(str(problem) for problem in model.problems[:5])
+    return f"None of the schemas defines XNAT's own types ({XNAT})" + (f": {reasons}" if reasons else "")

@@ -1,0 +1,223 @@
+"""Makes a module of emitted source: a real file in a private temporary directory, gone when the module is closed.
+
+The module is lazy. A server has hundreds of types and a program uses a dozen, so a class is compiled when it is first
+asked for, its bases before it. To everything that looks (``dir``, ``inspect``, debuggers, editors) it is a module.
+"""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+import os
+import sys
+import threading
+import types
+import weakref
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from ..exceptions import XNATAttributeError, XNATKeyError, XNATNotConnectedError
+from .emit import Emitted, Options, check
+from .model import Model
+
+__all__ = ["ModelModule", "load"]
+
+#: Generated modules are registered under this name, a digest and a number.
+PREFIX = "xnat_classes"
+
+_numbers = itertools.count(1)
+
+
+def load(emitted: Emitted, model: Model, *, debug: bool = False, directory: str | None = None) -> ModelModule:
+    """Return the module of an emitted model, registered in ``sys.modules`` until it is closed.
+
+    :param debug: check the source against the rule of :mod:`emit` first
+    :param directory: where to make the private directory; default the system's place for temporary files
+    :raises XNATSchemaError: with ``debug``, if the source holds more than declarations
+    """
+    if debug:
+        check(emitted.source)
+    name = f"{PREFIX}_{model.digest[:12] or 'unnamed'}_{next(_numbers)}"
+    module = ModelModule(name, emitted, model)
+    module._store(directory)
+    sys.modules[name] = module
+    return module
+
+
+class ClassLookup(Mapping[str, Any]):
+    """XSI type → class; a class is made when it is taken."""
+
+    def __init__(self, module: ModelModule) -> None:
+        # Weak, as the module holds this: closing a session should free it at once, not at the next collection.
+        self._module = weakref.ref(module)
+        self._names = {block.xsi_type: block.name for block in module._blocks.values()}
+
+    def __getitem__(self, xsi_type: str) -> Any:
+        module = self._module()
+        if xsi_type not in self._names or module is None:
+            text = f"Type {xsi_type} unknow to this XNATSession REST client (see XNAT_CLASS_LOOKUP class variable)"
+            close = get_close_matches(str(xsi_type), self._names, n=3)
+            raise XNATKeyError(text + (f"; did you mean {' or '.join(close)}?" if close else ""))
+        return getattr(module, self._names[xsi_type])
+
+    def __contains__(self, xsi_type: object) -> bool:
+        return xsi_type in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} XSI types of {PREFIX}>"
+
+
+class ModelModule(types.ModuleType):
+    """The classes of one server's data model.
+
+    Classes are attributes, found by their name in any spelling of upper and lower case.
+    """
+
+    #: the path of the source file; None if it could not be written and lives in memory
+    path: str | None
+    #: what the classes were made of
+    model: Model
+
+    def __init__(self, name: str, emitted: Emitted, model: Model) -> None:
+        super().__init__(name)  # the docstring comes with the header
+        # Underscored names stay out of the way of classes: their names begin with a capital letter.
+        self._emitted = emitted
+        self._blocks = emitted.blocks
+        self._lock = threading.RLock()
+        self._session: weakref.ref[Any] | None = None
+        self._finalizers: list[weakref.finalize[Any, Any]] = []
+        self._folded: dict[str, str] | None = None
+        self.model = model
+        self.path = None
+        self.XNAT_CLASS_LOOKUP = ClassLookup(self)
+        exec(compile(emitted.header, name, "exec"), self.__dict__)  # noqa: S102 - two lines of our own
+
+    # --- classes ---
+
+    def __getattr__(self, name: str) -> Any:
+        # Called for what is not there yet; a class that was made is an ordinary attribute.
+        if name in self._blocks:
+            return self._make(name)
+        if not name.startswith("_"):
+            if self._folded is None:
+                self._folded = {}
+                for known in sorted(self._blocks):
+                    self._folded.setdefault(known.lower(), known)
+            if known := self._folded.get(name.lower(), ""):
+                return getattr(self, known)
+        close = get_close_matches(name, self._blocks, n=3) if not name.startswith("_") else []
+        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        raise XNATAttributeError(f"The data model has no class {name!r}{hint}")
+
+    def _make(self, name: str) -> Any:
+        with self._lock:
+            if name in self.__dict__:
+                return self.__dict__[name]
+            block = self._blocks[name]
+            if block.base is not None and block.base not in self.__dict__:
+                self._make(block.base)
+            # The empty lines give every class the line it has in the file.
+            code = compile("\n" * (block.line - 1) + block.text, self.__file__ or "", "exec", dont_inherit=True)
+            exec(code, self.__dict__)  # noqa: S102 - declarations only, see emit
+            return self.__dict__[name]
+
+    def __dir__(self) -> list[str]:
+        return sorted({*self._blocks, "SESSION", "XNAT_CLASS_LOOKUP", "current_session", "xsi_types"})
+
+    @property
+    def options(self) -> Options:
+        """What the classes were told about hand-written ones."""
+        return self._emitted.options
+
+    @property
+    def source(self) -> str:
+        """The Python source of all classes."""
+        return self._emitted.source
+
+    @property
+    def xsi_types(self) -> list[str]:
+        """All XSI types there are classes for."""
+        return list(self.XNAT_CLASS_LOOKUP)
+
+    # --- the session ---
+
+    def bind(self, session: Any) -> None:
+        """Say which session the classes belong to; it is held weakly, and the module closes with it."""
+        self._session = weakref.ref(session)
+        self._finalizers.append(
+            weakref.finalize(session, _clean_up, self.__name__, self.__file__ or "", self.path, os.getpid())
+        )
+
+    def current_session(self) -> Any:
+        """Return the session the classes belong to.
+
+        :raises XNATNotConnectedError: if it was closed or never opened
+        """
+        session = self._session() if self._session is not None else None
+        if session is None:
+            raise XNATNotConnectedError("The session of these classes was closed, or never opened")
+        return session
+
+    @property
+    def SESSION(self) -> Any:  # noqa: N802 - the name scripts know
+        """The session the classes belong to."""
+        return self.current_session()
+
+    # --- the file ---
+
+    def _store(self, directory: str | None) -> None:
+        try:
+            self.path = self.__file__ = _write(self.__name__, self.source, directory)
+        except OSError:
+            # Nowhere to write. linecache gives the text to whoever asks for the source; no modification time means
+            # that it doesn't look for a file.
+            self.__file__ = f"<{self.__name__}>"
+            linecache.cache[self.__file__] = (len(self.source), None, self.source.splitlines(True), self.__file__)
+        self._finalizers.append(weakref.finalize(self, _clean_up, self.__name__, self.__file__, self.path, os.getpid()))
+
+    def close(self) -> None:
+        """Delete the file and forget the session. Classes that were made stay usable by who holds them."""
+        self._session = None
+        for finalizer in self._finalizers:
+            finalizer()
+        self._finalizers.clear()
+
+    def __repr__(self) -> str:
+        return f"<module {self.__name__!r} with {len(self._blocks)} classes from {self.__file__!r}>"
+
+
+def _write(name: str, source: str, directory: str | None) -> str:
+    import tempfile
+
+    folder = tempfile.mkdtemp(prefix="xnat_", dir=directory)  # readable by us only
+    path = os.path.join(folder, name + ".py")
+    try:
+        with open(path, "x", encoding="utf-8", newline="\n") as stream:
+            stream.write(source)
+    except OSError:
+        _remove(path)
+        raise
+    return path
+
+
+def _clean_up(name: str, file: str, path: str | None, process: int) -> None:
+    """Undo what load() left in the process and on disk; must not hold on to the module."""
+    sys.modules.pop(name, None)
+    linecache.cache.pop(file, None)
+    if path is not None and os.getpid() == process:  # a forked child leaves its parent's file alone
+        _remove(path)
+
+
+def _remove(path: str) -> None:
+    for remove, target in ((os.unlink, path), (os.rmdir, os.path.dirname(path))):
+        try:
+            remove(target)
+        except OSError:
+            pass  # someone cleaned up before us
