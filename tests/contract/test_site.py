@@ -1,0 +1,58 @@
+"""Contract B: version and schemas."""
+
+from __future__ import annotations
+
+import requests
+from lxml import etree
+
+from .contract_world import World
+
+
+def parsed(response: requests.Response) -> etree._Element:
+    assert response.status_code == 200, response.url
+    # the declaration of XNAT's own files states an encoding that is not theirs
+    return etree.fromstring(response.content.partition(b"?>")[2] or response.content)
+
+
+def test_b1_data_version_is_gone_since_1_7(world: World) -> None:
+    response = world.owner.get("/data/version")
+    assert response.status_code == 404
+    assert response.text.lstrip().startswith("<")
+
+
+def test_b2_build_info_is_open(world: World) -> None:
+    response = requests.get(f"{world.sandbox.url}/xapi/siteConfig/buildInfo")
+    assert response.status_code == 200
+    info = response.json()
+    assert info["version"]
+    assert all(isinstance(value, str) for value in info.values())
+
+
+def test_b3_uptime_runs(world: World) -> None:
+    first, second = (world.owner.get("/xapi/siteConfig/uptime").json() for _ in range(2))
+    assert all(isinstance(value, str) for value in first.values())
+
+    def seconds(uptime: dict[str, str]) -> float:
+        units = {"days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}
+        return sum(factor * float(uptime.get(name, "0")) for name, factor in units.items())
+
+    assert seconds(second) >= seconds(first) > 0
+
+
+def test_b4_schema_names(world: World) -> None:
+    names = world.owner.get("/xapi/schemas", format="json").json()
+    assert len(names) > 10
+    assert {"xnat", "xdat", "assessments", "pipeline/workflow"} <= set(names)
+
+
+def test_b5_every_schema_parses(world: World) -> None:
+    names = world.owner.get("/xapi/schemas").json()
+    for name in names:
+        for path in (f"/xapi/schemas/{name}", f"/schemas/{name}.xsd", f"/xapi/{name}.xsd"):
+            assert parsed(world.owner.get(path)).tag == "{http://www.w3.org/2001/XMLSchema}schema"
+    assert world.owner.get("/xapi/schemas/nope").status_code == 404
+
+
+def test_b6_site_configuration_is_closed(world: World) -> None:
+    assert requests.get(f"{world.sandbox.url}/xapi/siteConfig").status_code == 401
+    assert world.admin.get("/xapi/siteConfig").json()["siteId"]

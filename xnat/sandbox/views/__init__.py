@@ -1,0 +1,1 @@
+"""The routes and what answers them, one module per part of XNAT's interface."""
