@@ -1,0 +1,166 @@
+"""Making a new thing on the server: which PUT, where, with what.
+
+One row of :data:`WHERE` per kind says where it is made and by which keyword it is named.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .. import uris, xpath
+from ..exceptions import XNATAttributeError, XNATObjectAlreadyExistsError, XNATValueError
+
+__all__ = ["WHERE", "Created", "Place", "create"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a kind of thing is made.
+
+    :ivar segment: the REST collection below the parent
+    :ivar keywords: keywords that can name the new thing; the first one is what errors ask for
+    :ivar parents: kinds of parent it can be made in; '' is the session
+    :ivar plain: keywords that go into the query by their own name, not as a path of the type
+    :ivar answers_id: the server answers with the accession number
+    """
+
+    segment: str
+    keywords: tuple[str, ...]
+    parents: tuple[str, ...]
+    plain: tuple[str, ...] = ()
+    answers_id: bool = False
+
+
+#: By kind. What the server answers was read in XNAT's ProjectResource, SubjectResource, SubjAssessmentResource, ...
+WHERE: dict[str, Place] = {
+    "project": Place("projects", ("id_", "name"), ("",)),
+    "subject": Place("subjects", ("label",), ("project",), answers_id=True),
+    "experiment": Place("experiments", ("label",), ("subject",), answers_id=True),
+    "assessor": Place("assessors", ("label",), ("experiment",), answers_id=True),
+    "scan": Place("scans", ("id_", "id"), ("experiment",)),
+    "reconstruction": Place("reconstructions", ("id_", "id"), ("experiment",)),
+    "resource": Place(
+        "resources",
+        ("label",),
+        ("project", "subject", "experiment", "assessor", "scan", "reconstruction"),
+        plain=("format", "content", "description", "tags"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Created:
+    """A thing that now exists: its REST path, its ID if the server said it, and what we know of its fields."""
+
+    uri: str
+    id: str | None
+    row: dict[str, Any]
+
+
+def create(new: Any, parent: Any, fields: dict[str, Any], overwrites: Mapping[str, Any]) -> Created:
+    """Make ``new`` on the server, in ``parent``.
+
+    :raises XNATValueError: no name, or a parent of the wrong kind; nothing was sent
+    :raises XNATObjectAlreadyExistsError: an experiment of that label exists in the project
+    """
+    place = WHERE.get(_place_of(new))
+    if place is None:
+        raise XNATValueError(
+            f"Cannot figure out correct object creation url for {type(new).__name__}, creation currently "
+            f"not supported! It lives inside another object: write its fields there"
+        )
+    session = new._session
+    if place.parents == ("",):
+        parent = session if parent is None else parent
+    _check_parent(new, parent, place)
+    name = _take_name(new, place, fields)
+    query = _query(new, place, fields, overwrites)
+    if place.segment == "experiments" and not overwrites:
+        _check_label_is_free(new, parent, name)
+    container = "/data" if place.parents == ("",) else parent.fulluri
+    uri = uris.join(container, place.segment, name)
+    text = session.put(uri, query=query).text.strip()
+    session.registry.wrote("create", new.KIND)
+    if place.parents != ("",):
+        parent.clearcache()
+    id_ = text if place.answers_id and text else (name if new.KIND in ("project", "scan", "reconstruction") else None)
+    row = {place.keywords[-1]: name} if place.keywords[-1] != "id" else {}
+    if new.KIND == "project":
+        row = {"name": fields.get("name", name)}
+    return Created(uris.join(container, place.segment, id_ or name), id_, row)
+
+
+def _place_of(new: Any) -> str:
+    return "assessor" if getattr(new, "IS_ASSESSOR", False) else new.KIND
+
+
+def _check_parent(new: Any, parent: Any, place: Place) -> None:
+    kind = "" if parent is new._session else (_place_of(parent) if hasattr(parent, "KIND") else None)
+    if kind in place.parents:
+        return
+    right = " or ".join("the session" if kind == "" else f"a {kind}" for kind in place.parents)
+    raise XNATValueError(f"The parent of a new {type(new).__name__} must be {right}, not {parent!r}")
+
+
+def _take_name(new: Any, place: Place, fields: dict[str, Any]) -> str:
+    # A project is named by id_; its name is a field of its own, and stands in for the ID when that is missing.
+    for keyword in place.keywords:
+        if fields.get(keyword):
+            return _project_id(str(fields["name"])) if keyword == "name" else str(fields.pop(keyword))
+    asked = next(word for word in reversed(place.keywords))
+    raise XNATValueError(
+        f"The {asked} for a {new.XSI_TYPE} need to be specified on creation: "
+        f"{type(new).__name__}(parent=..., {asked}='...')"
+    )
+
+
+def _project_id(name: str) -> str:
+    # XNAT answers 417 for other characters in a project's ID; rest.md 5.2.
+    if re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        return name
+    made = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
+    raise XNATValueError(f"The name {name!r} can't be the ID of a project too; give one as well: id_={made!r}")
+
+
+def _query(new: Any, place: Place, fields: dict[str, Any], overwrites: Mapping[str, Any]) -> dict[str, str]:
+    query = {"xsiType": new.XSI_TYPE, "req_format": "qs"}
+    for name, value in fields.items():
+        if name in place.plain:
+            query[name] = str(value)
+            continue
+        field = _field(type(new), name)
+        query[xpath.join(new.XSI_TYPE, field.path)] = field.to_text(value)
+    for path, value in overwrites.items():
+        query[path if path.startswith(f"{new.XSI_TYPE}/") else xpath.join(new.XSI_TYPE, path)] = str(value)
+    return query
+
+
+def _field(cls: type, name: str) -> Any:
+    for base in cls.__mro__:
+        field = vars(base).get(name)
+        if hasattr(field, "to_text"):
+            return field
+    names = sorted({name for base in cls.__mro__ for name, value in vars(base).items() if hasattr(value, "to_text")})
+    close = difflib.get_close_matches(name, names, 3)
+    hint = f"; did you mean {' or '.join(close)}?" if close else ""
+    raise XNATAttributeError(f"{cls.__name__} has no field {name!r} that can be given on creation{hint}")
+
+
+def _check_label_is_free(new: Any, parent: Any, label: str) -> None:
+    # Asks for one row, not for all experiments of the project. Commas and stars are patterns to the server.
+    if any(character in label for character in ",*%"):
+        return
+    project = uris.join("/data", "projects", parent.project)
+    answer = new._session.get_json(
+        uris.join(project, "experiments"), query={"columns": "ID,label,project", "label": label}
+    )
+    taken = [row for row in answer["ResultSet"]["Result"] if row.get("label") == label]
+    if taken:
+        raise XNATObjectAlreadyExistsError(
+            f"Project {parent.project} has an experiment {label!r} already ({taken[0].get('ID')}); choose another "
+            "label, or give overwrites={...} to update that one"
+        )

@@ -1,0 +1,112 @@
+"""How XNAT lists each kind of thing: the collection's name, the columns to ask for, how a row names its object.
+
+Columns cost memory for every row and answer attribute reads without a request, so they are what nested loops read.
+Only shortcuts stand here: a full path of a sub-type would hide rows of other types (XNAT's QueryOrganizer takes the
+sub-type as the root of the query then), and ``subject_ID`` does the same to the site's own list of experiments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .. import uris
+from ..exceptions import XNATKeyError
+from .listings import ListingKind, XNATListing
+from .rows import Row
+
+if TYPE_CHECKING:
+    from ..protocols import Connection
+
+__all__ = ["FileListing", "ResourceListing", "file_path", "rest_listing"]
+
+KINDS: dict[str, ListingKind] = {
+    "projects": ListingKind("project", ("ID", "URI", "name")),
+    "subjects": ListingKind("subject", ("ID", "URI", "label", "project")),
+    "experiments": ListingKind("experiment", ("ID", "URI", "label", "xsiType", "project", "date"), "xsiType"),
+    "scans": ListingKind("scan", ("ID", "URI", "type", "xsiType", "quality", "note", "series_description"), "xsiType"),
+    "assessors": ListingKind("experiment", ("ID", "URI", "label", "xsiType", "project", "date"), "xsiType"),
+    "reconstructions": ListingKind("reconstruction", ("ID", "URI", "type", "xsiType"), "xsiType"),
+    # XNAT ignores the columns of these two and sends what it has.
+    "resources": ListingKind("resource", (), "element_name"),
+    "files": ListingKind("file", ()),
+}
+#: Experiments of a project or subject: their addresses for writing go through the subject.
+_EXPERIMENTS_BELOW = ListingKind(
+    "experiment", ("ID", "URI", "label", "xsiType", "project", "date", "subject_ID"), "xsiType"
+)
+
+
+class ResourceListing(XNATListing):
+    """The resources of an object. A row names its resource by ``xnat_abstractresource_id``, and has no address."""
+
+    def _row_id(self, row: Mapping[str, Any]) -> str | None:
+        id_ = row.get("xnat_abstractresource_id")
+        return None if id_ in (None, "") else str(id_)
+
+
+class FileListing(XNATListing):
+    """The files of an object or resource, by their path below the resource's ``files`` and by name."""
+
+    def _fetch(self) -> Iterable[Mapping[str, Any]]:
+        rows = list(super()._fetch())
+        taken: set[str] = set()
+        for row in rows:
+            path = file_path(row)
+            # Two resources of one object can hold the same path; the first keeps it as its key.
+            row["path"] = path if path not in taken else f"{row.get('collection', '')}/{path}"  # type: ignore[index]
+            taken.add(path)
+        return rows
+
+    def _row_id(self, row: Mapping[str, Any]) -> str | None:
+        return row.get("path") or None
+
+    def _make(self, row: Row) -> Any:
+        return self._session.create_object(
+            file_uri(row), self.xsi_type, fieldname=self.field_name, id_=row["path"], datafields=row, parent=self.parent
+        )
+
+
+def _path_text(row: Mapping[str, Any]) -> tuple[str, str]:
+    """The file's address up to ``/files/``, and its path below as plain text."""
+    address = str(row["URI"])
+    base, separator, path = address.partition("/files/")
+    if not separator:
+        raise XNATKeyError(f"The server's list of files has an address without /files/: {address!r}")
+    name = str(row.get("Name", ""))
+    # Servers differ in whether the address is percent-encoded; the name, which never is, tells which it is.
+    plain = path if path.endswith(name) and uris.unquote(path) != path else uris.unquote(path)
+    return base, plain
+
+
+def file_path(row: Mapping[str, Any]) -> str:
+    """The path of a listed file below its resource, as plain text."""
+    return _path_text(row)[1]
+
+
+def file_uri(row: Mapping[str, Any]) -> str:
+    """The REST path of a listed file, encoded once."""
+    base, path = _path_text(row)
+    return uris.join(uris.canonical(base), "files", *path.split("/"))
+
+
+_CLASSES: dict[str, type[XNATListing]] = {"resources": ResourceListing, "files": FileListing}
+
+
+def rest_listing(
+    session: Connection, segment: str, *, parent: Any = None, xsi_type: str, key: str | None = None
+) -> XNATListing:
+    """The listing of one collection of the session (``projects``) or of an object (``scans``). No request."""
+    kind = KINDS[segment]
+    if segment == "experiments" and parent is not None:
+        kind = _EXPERIMENTS_BELOW
+    uri = None if parent is not None else f"/data/{segment}"
+    return _CLASSES.get(segment, XNATListing)(
+        uri,
+        parent=parent,
+        field_name=segment,
+        secondary_lookup_field=key,
+        xsi_type=xsi_type,
+        kind=kind,
+        session=session,
+    )

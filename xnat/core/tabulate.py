@@ -1,0 +1,115 @@
+"""Rows of a listing as named tuples, CSV text or a pandas frame."""
+
+from __future__ import annotations
+
+import collections
+import csv
+import difflib
+import io
+import keyword
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["named_tuples", "ordered_columns", "to_csv", "to_pandas"]
+
+
+def ordered_columns(
+    asked: Sequence[str] | None, rows: Sequence[Mapping[str, Any]], logger: logging.Logger
+) -> list[tuple[str, str]]:
+    """(name as asked, key in the rows) of each column that the answer has, in the order asked.
+
+    The server answers a path in lower case; a column it doesn't know it leaves out, which is warned of.
+    """
+    there: dict[str, str] = {}
+    for row in rows:
+        for name in row:
+            there.setdefault(name.lower(), name)
+        break
+    if asked is None:
+        return [(name, name) for name in there.values()]
+    found = []
+    for name in asked:
+        key = there.get(name.lower()) or there.get(name.rsplit("/", 1)[-1].lower())
+        if key is not None:
+            found.append((name, key))
+        elif rows:
+            close = difflib.get_close_matches(name, there.values(), 3)
+            logger.warning(
+                "The server knows no column %r here%s", name, f"; did you mean {' or '.join(close)}?" if close else ""
+            )
+    return found
+
+
+def named_tuples(columns: Sequence[tuple[str, str]], rows: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
+    """A tuple of ``TableRow`` named tuples; ``()`` without rows."""
+    if not rows:
+        return ()
+    row_class = collections.namedtuple("TableRow", _field_names([name for name, _ in columns]))  # type: ignore[misc]
+    return tuple(row_class(*(row.get(key, "") for _, key in columns)) for row in rows)
+
+
+def _field_names(names: Sequence[str]) -> list[str]:
+    """Names a named tuple can have: other characters become '_', and no two are the same."""
+    made: list[str] = []
+    for name in names:
+        text = re.sub(r"\W", "_", name, flags=re.ASCII)
+        if not text or text[0].isdigit() or text.startswith("_"):
+            text = "x" + text
+        if keyword.iskeyword(text):
+            text += "_"
+        base, number = text, 2
+        while text in made:
+            text, number = f"{base}_{number}", number + 1
+        made.append(text)
+    return made
+
+
+def to_csv(columns: Sequence[tuple[str, str]], rows: Sequence[Mapping[str, Any]], header: bool = True) -> str:
+    """CSV text, a line each, with ``\\n`` line ends."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    if header:
+        writer.writerow([name for name, _ in columns])
+    writer.writerows([row.get(key, "") for _, key in columns] for row in rows)
+    return out.getvalue()
+
+
+def to_pandas(columns: Sequence[tuple[str, str]], rows: Sequence[Mapping[str, Any]]) -> pandas.DataFrame:
+    """A pandas frame with a column each; text that is all numbers or all dates becomes numbers or dates.
+
+    :raises ModuleNotFoundError: pandas isn't installed (``pip install xnat[pandas]``)
+    """
+    try:
+        import pandas
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("Tables as pandas frames need pandas: pip install 'xnat[pandas]'") from error
+    frame: pandas.DataFrame = pandas.DataFrame(
+        {name: [row.get(key, "") for row in rows] for name, key in columns}, columns=[name for name, _ in columns]
+    )
+    for name in frame.columns:
+        frame[name] = _typed(frame[name], name)
+    return frame
+
+
+#: Labels and IDs stay text although they may look like numbers: '007' is not 7.
+_TEXT = re.compile(r"(^|/|_)(id|label|name|uri|uid|project)$", re.IGNORECASE)
+
+
+def _typed(column: Any, name: str) -> Any:
+    import pandas
+
+    known = column[column != ""]
+    if known.empty or _TEXT.search(name):
+        return column
+    if known.str.fullmatch(r"-?\d+(\.\d+)?([eE][+-]?\d+)?").all():
+        numbers = pandas.to_numeric(column, errors="coerce")
+        whole = known.str.fullmatch(r"-?\d+").all()
+        return numbers.astype("Int64") if whole else numbers
+    if known.str.fullmatch(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d:\d\d(\.\d+)?)?").all():
+        return pandas.to_datetime(column.where(column != "", None), format="ISO8601")
+    return column

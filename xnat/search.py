@@ -1,0 +1,358 @@
+"""Searches: constraints become XNAT's search document, its answer becomes objects or tables.
+
+::
+
+    MrSession = session.classes.MrSessionData
+    query = Query(MrSession, session)
+    query = query.filter(MrSession.date >= datetime.date(2016, 1, 1), MrSession.label.like('brain*'))
+    for experiment in query:
+        ...
+
+A constraint has no truth value: ``if experiment_class.label == 'x'`` is nearly always a mistake for
+``experiment.label == 'x'``, and raises instead of being true. Fields themselves can be keys of dicts and members of
+sets: two fields compare by what they name, a field and a value make a constraint.
+"""
+
+from __future__ import annotations
+
+import collections
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from . import uris
+from .exceptions import XNATResponseError, XNATValueError
+from .searchterms import (
+    BaseConstraint,
+    CompoundConstraint,
+    Constraint,
+    SearchField,
+    add_element,
+    and_,
+    or_,
+    tag,
+)
+
+if TYPE_CHECKING:
+    import pandas
+    import requests
+
+    from .protocols import Connection
+
+__all__ = ["BaseConstraint", "CompoundConstraint", "Constraint", "Query", "SearchField", "and_", "or_"]
+
+# Users know the words of a search under this module, whichever one holds them.
+for _part in (BaseConstraint, CompoundConstraint, Constraint, SearchField, and_, or_):
+    _part.__module__ = __name__
+del _part
+
+#: The columns that name the things found, by kind of class: field to ask for → field of the object.
+#: The names are those of XNAT's display documents (xnat_mrSessionData_display.xml and its like).
+_IDENTIFYING: dict[str, dict[str, str]] = {
+    "project": {"ID": "ID", "NAME": "name"},
+    "subject": {"SUBJECT_ID": "ID", "PROJECT": "project", "SUBJECT_LABEL": "label"},
+    "session": {"SESSION_ID": "ID", "PROJECT": "project", "SUBJECT_ID": "subject_ID", "LABEL": "label"},
+}
+_COLLECTION = {"project": "projects", "subject": "subjects", "session": "experiments", "experiment": "experiments"}
+# Display documents of other experiments name the ID in one of these ways; SESSION_ID is that of an assessor's session.
+_EXPERIMENT_IDS = ("EXPT_ID", "EXPERIMENT_ID", "ID")
+
+
+class Query:
+    """A search for things of one type. It is immutable: the methods that narrow it give a new one.
+
+    Nothing is asked until results are; then it is one POST, each time anew.
+
+    :param queried_class: what to search for, a class of ``session.classes``
+    :param xnat_session: the session
+    :param constraints: what has to be fulfilled
+    """
+
+    def __init__(
+        self,
+        queried_class: type[Any],
+        xnat_session: Connection,
+        constraints: BaseConstraint | None = None,
+        *,
+        fields: Sequence[SearchField | str] = (),
+        order: Sequence[SearchField | str] = (),
+        descending: bool = False,
+        limit: int | None = None,
+    ) -> None:
+        self.queried_class = queried_class
+        self.xnat_session = xnat_session
+        self.constraints = constraints
+        self._fields = tuple(_field(queried_class, field) for field in fields)
+        self._order = tuple(_field(queried_class, field) for field in order)
+        self._descending = descending
+        self._limit = limit
+        self._experiment_columns: dict[str, str] | None = None
+
+    def _changed(self, **changes: Any) -> Query:
+        kept: dict[str, Any] = {
+            "constraints": self.constraints,
+            "fields": self._fields,
+            "order": self._order,
+            "descending": self._descending,
+            "limit": self._limit,
+        }
+        return type(self)(self.queried_class, self.xnat_session, **{**kept, **changes})
+
+    # -- building ----------------------------------------------------------------------------------------------------
+
+    def filter(self, *constraints: BaseConstraint) -> Query:
+        """A query that asks for these as well."""
+        if not constraints:
+            return self
+        joined = and_(*constraints)
+        return self._changed(constraints=joined if self.constraints is None else and_(self.constraints, joined))
+
+    def view(self, *fields: SearchField | str) -> Query:
+        """A query with these columns: fields, paths (``'scanner/model'``) or names of display fields (``'AGE'``)."""
+        return self._changed(fields=fields)
+
+    def order_by(self, *fields: SearchField | str, descending: bool = False) -> Query:
+        """A query whose results the server sorts by these fields."""
+        return self._changed(order=fields, descending=descending)
+
+    def limit(self, n: int) -> Query:
+        """A query for the first ``n`` results only. (XNAT sends all, the rest is dropped here.)"""
+        if n < 0:
+            raise XNATValueError(f"A limit has to be 0 or more, not {n}")
+        return self._changed(limit=n)
+
+    @property
+    def fields(self) -> tuple[SearchField, ...]:
+        """The columns it asks for: those of :meth:`view`, else those that name the things found."""
+        return self._fields or tuple(_field(self.queried_class, name) for name in self._identifying())
+
+    @property
+    def _kind(self) -> str:
+        kind = str(getattr(self.queried_class, "KIND", ""))
+        types = {getattr(base, "XSI_TYPE", "") for base in self.queried_class.__mro__}
+        return "session" if kind == "experiment" and "xnat:imageSessionData" in types else kind
+
+    def _identifying(self) -> dict[str, str]:
+        """Which columns name the things found. Types of experiments other than sessions differ in that: one GET."""
+        if self._kind != "experiment":
+            return _IDENTIFYING.get(self._kind, {})
+        if self._experiment_columns is None:
+            uri = uris.join("/data/search/elements", self.queried_class.XSI_TYPE)
+            known = {row.get("FIELD_ID") for row in self.xnat_session.get_json(uri)["ResultSet"]["Result"]}
+            id_ = next((name for name in _EXPERIMENT_IDS if name in known), f"{self.queried_class.XSI_TYPE}/ID")
+            others = {"PROJECT": "project", "LABEL": "label"}
+            self._experiment_columns = {id_: "ID", **{name: to for name, to in others.items() if name in known}}
+        return self._experiment_columns
+
+    def to_xml(self) -> ElementTree.Element:
+        """The search document, as an ``xml.etree`` element."""
+        return self._document(self.fields)
+
+    def _document(self, fields: Sequence[SearchField]) -> ElementTree.Element:
+        root_type = self.queried_class.XSI_TYPE
+        bundle = ElementTree.Element(tag("bundle"))
+        add_element(bundle, "root_element_name", root_type)
+        for number, field in enumerate(fields):
+            column = ElementTree.SubElement(bundle, tag("search_field"))
+            add_element(column, "element_name", field.element)
+            add_element(column, "field_ID", field.name if field.is_display_field else field.identifier)
+            add_element(column, "sequence", str(number))
+            add_element(column, "type", "string")
+            add_element(column, "header", field.name)
+        if self.constraints is not None:
+            where = ElementTree.SubElement(bundle, tag("search_where"), {"method": "AND"})
+            joined = CompoundConstraint([self.constraints], "AND")
+            joined._fill(where)
+        return bundle
+
+    def to_string(self) -> str:
+        """The search document as text."""
+        return ElementTree.tostring(self.to_xml(), encoding="unicode")
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    def _ask(self, format: str, fields: Sequence[SearchField]) -> requests.Response:
+        wanted = list(dict.fromkeys([*fields, *self._order]))
+        query = {"format": format}
+        if self._order:
+            query["sortBy"] = ",".join(_column_names(field, self.queried_class.XSI_TYPE)[0] for field in self._order)
+            query["sortOrder"] = "DESC" if self._descending else "ASC"
+        # A search changes nothing, so a POST that got lost may be repeated.
+        return self.xnat_session.client.request(
+            "POST",
+            "/data/search",
+            query=query,
+            data=ElementTree.tostring(self._document(wanted), encoding="utf-8", xml_declaration=True),
+            headers={"Content-Type": "text/xml"},
+            accepted=[200],
+            idempotent=True,
+        )
+
+    def _rows(self, fields: Sequence[SearchField] | None = None) -> list[dict[str, str]]:
+        asked = self.fields if fields is None else fields
+        reader = csv.DictReader(io.StringIO(_text(self._ask("csv", asked))))
+        rows = [{name: value or "" for name, value in row.items() if name} for row in reader]
+        # XNAT leaves out fields that it doesn't know; the status it adds by itself.
+        columns = set(reader.fieldnames or ()) - {"quarantine_status"}
+        if len(columns) < len(set(asked)):
+            self.xnat_session.logger.warning(
+                "The server doesn't know all of the fields %s of a search; it answers with %s",
+                ", ".join(field.identifier for field in asked),
+                ", ".join(sorted(columns)) or "none",
+            )
+        return rows[: self._limit]
+
+    def all(self) -> list[Any]:
+        """The objects found.
+
+        :raises XNATValueError: things of this type have no REST path of their own; :meth:`tabulate` gives their values
+        """
+        kind, names = self._kind, self._identifying()
+        if not names:
+            raise XNATValueError(
+                f"{self.queried_class.__name__} objects can't be made from a search; use tabulate() for their values, "
+                "or search for the experiments they belong to"
+            )
+        fields = [_field(self.queried_class, name) for name in names]
+        return [self._object(row, names, kind) for row in self._rows(fields)]
+
+    def _object(self, row: Mapping[str, str], names: Mapping[str, str], kind: str) -> Any:
+        root_type = self.queried_class.XSI_TYPE
+        known: dict[str, str] = {}
+        for name, target in names.items():
+            candidates = [*_column_names(_field(self.queried_class, name), root_type), name.lower()]
+            known[target] = next((row[column] for column in candidates if row.get(column)), "")
+        if not known["ID"]:
+            raise XNATResponseError(
+                f"The server's answer to a search for {root_type} doesn't say which objects were found: it has the "
+                f"columns {', '.join(row)}",
+                url="/data/search",
+            )
+        known = {name: value for name, value in known.items() if value}
+        uri = uris.join("/data", _COLLECTION[kind], known["ID"])
+        return self.xnat_session.create_object(uri, root_type, id_=known["ID"], datafields=known)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.all())
+
+    def count(self) -> int:
+        """How many were found."""
+        return len(self._rows())
+
+    def first(self) -> Any:
+        """The first object found, None without any."""
+        return next(iter(self.limit(1 if self._limit is None else min(1, self._limit)).all()), None)
+
+    def last(self) -> Any:
+        """The last object found, None without any."""
+        found = self.all()
+        return found[-1] if found else None
+
+    def one(self) -> Any:
+        """The only object found.
+
+        :raises XNATValueError: there is none, or more than one
+        """
+        found = self.one_or_none()
+        if found is None:
+            raise XNATValueError(f"The search for {self.queried_class.__name__} found nothing, but one() needs one")
+        return found
+
+    def one_or_none(self) -> Any:
+        """The only object found, None without any.
+
+        :raises XNATValueError: there is more than one
+        """
+        found = self.all()
+        if len(found) > 1:
+            raise XNATValueError(
+                f"The search for {self.queried_class.__name__} found {len(found)}, but one was asked for: {found[:5]}"
+            )
+        return found[0] if found else None
+
+    # -- tables ------------------------------------------------------------------------------------------------------
+
+    def tabulate(self) -> tuple[Any, ...]:
+        """The results as a tuple of ``TableRow`` named tuples of text, ``()`` without any.
+
+        Columns have the server's names, which are lower case: ``session_id``, ``project``, ...
+        """
+        rows = self._rows()
+        if not rows:
+            return ()
+        names = [re.sub(r"\W", "_", name) for name in rows[0]]
+        row_class: Any = collections.namedtuple("TableRow", names, rename=True)  # type: ignore[misc]
+        return tuple(row_class(*row.values()) for row in rows)
+
+    def tabulate_dict(self) -> list[dict[str, str]]:
+        """The results as a list of dicts: column → text."""
+        return self._rows()
+
+    def tabulate_csv(self) -> str:
+        """The results as CSV text with a header line."""
+        text = _text(self._ask("csv", self.fields))
+        if self._limit is None:
+            return text
+        # Line by line won't do: a quoted cell may hold line ends.
+        out = io.StringIO()
+        rows = list(csv.reader(io.StringIO(text)))
+        csv.writer(out, lineterminator="\n").writerows(rows[: self._limit + 1])
+        return out.getvalue()
+
+    def tabulate_json(self) -> Any:
+        """The server's JSON answer, read: ``ResultSet`` with ``Result`` (the rows) and ``Columns`` (what they mean)."""
+        answer = self._ask("json", self.fields).json()
+        if self._limit is not None:
+            answer["ResultSet"]["Result"] = answer["ResultSet"]["Result"][: self._limit]
+        return answer
+
+    def tabulate_pandas(self) -> pandas.DataFrame:
+        """The results as a pandas frame, numbers as numbers.
+
+        :raises ModuleNotFoundError: pandas isn't installed (``pip install 'xnat[pandas]'``)
+        """
+        try:
+            import pandas
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError("Tables as pandas frames need pandas: pip install 'xnat[pandas]'") from error
+        text = self.tabulate_csv()
+        header = next(csv.reader(io.StringIO(text)), [])
+        # '007' is a label, not seven.
+        texts = {name: str for name in header if re.search(r"(^|_)(id|label|project|name)$", name)}
+        return pandas.read_csv(io.StringIO(text), dtype=texts) if header else pandas.DataFrame()
+
+    def __repr__(self) -> str:
+        return f"<Query {self.queried_class.__name__} {self.constraints!r}>"
+
+
+def _field(queried_class: type[Any], field: SearchField | str) -> SearchField:
+    if isinstance(field, SearchField):
+        return field
+    if not isinstance(field, str):
+        raise XNATValueError(f"{field!r} is no field; use a field of a class (classes.SubjectData.label) or its path")
+    if ":" in field.split("/")[0]:
+        return SearchField(field)
+    # Display fields are named in capitals: SESSION_ID, FIELD_MAP=dose.
+    separator = "." if re.fullmatch(r"[A-Z][A-Z0-9_]*(=.*)?", field) else "/"
+    return SearchField(f"{queried_class.XSI_TYPE}{separator}{field}")
+
+
+def _column_names(field: SearchField, root_type: str) -> list[str]:
+    """The names the column of a field may have in an answer, likeliest first."""
+    name = re.sub(r"\W", "_", field.name).lower()
+    if field.element != root_type:
+        return [f"{_sql_name(field.element)}_{name}"]
+    return [name] if field.is_display_field else [name, f"xnat_col_{_sql_name(root_type)[5:]}{name.replace('_', '')}"]
+
+
+def _sql_name(xsi_type: str) -> str:
+    return xsi_type.replace(":", "_").lower()
+
+
+def _text(response: requests.Response) -> str:
+    # requests takes text without a charset for Latin-1; XNAT means UTF-8.
+    charset = response.encoding if "charset" in response.headers.get("Content-Type", "").lower() else None
+    return response.content.decode(charset or "utf-8", "replace")

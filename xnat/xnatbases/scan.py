@@ -1,0 +1,112 @@
+"""What XNAT does with scans and reconstructed images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from .. import uris
+from ..exceptions import XNATValueError
+from ..transfer.names import safe_name
+from ..transfer.plan import RemoteGroup
+from .traits import HasResources
+from .trees import DownloadsBelow, own_files, scan_folder
+
+__all__ = ["ImageScanData", "ReconstructedImageData"]
+
+
+class _BelowSession(DownloadsBelow, HasResources):
+    """Lies in an image session and is known by an ID that is unique there only."""
+
+    __slots__ = ()
+
+    @property
+    def image_session(self) -> Any:
+        """The image session it lies in."""
+        if getattr(self._parent, "KIND", "") == "experiment":
+            return self._parent
+        return self._session.create_object(uris.parent(uris.parent(self.uri)))
+
+    @property
+    def parent(self) -> Any:
+        """The image session."""
+        return self.image_session
+
+    @property
+    def project(self) -> str | None:
+        """ID of the project through which it is looked at."""
+        project: str | None = self.image_session.project
+        return project
+
+    @property
+    def fulluri(self) -> str:
+        """The session's full path, and its own ID."""
+        return uris.join(self.image_session.fulluri, self._CONTAINED_IN or "", self.id)
+
+    @property
+    def _short_uri(self) -> str:
+        return uris.join(self.image_session._short_uri, self._CONTAINED_IN or "", self.id)
+
+
+class ImageScanData(_BelowSession):
+    """A scan: one series of an image session."""
+
+    __slots__ = ()
+
+    KIND = "scan"
+    SECONDARY_LOOKUP_FIELD = "type"
+    _DISPLAY_IDENTIFIER = "id"
+    _CONTAINED_IN = "scans"
+
+    _WORD = "scan"
+
+    def _folder(self) -> PurePosixPath:
+        folder = safe_name(scan_folder(self.id, self._raw("type")))
+        return PurePosixPath(safe_name(self.image_session.label), "scans", folder)
+
+    def _groups(self, folder: PurePosixPath) -> Iterator[RemoteGroup]:
+        yield from own_files(self, self._short_uri, folder)
+
+    def download(self, path: str | os.PathLike[str], verbose: bool = True) -> Path:
+        """Its files as one zip file.
+
+        :param path: the zip file to make
+        :return: its path
+        """
+        return Path(self._download_zip(uris.join(self._short_uri, "files"), path, verbose))
+
+    def download_zip(self, path: str | os.PathLike[str], verbose: bool = True) -> Path:
+        """The same as :meth:`download`."""
+        return self.download(path, verbose)
+
+    def dicom_dump(self, fields: str | list[str] | None = None) -> list[dict[str, Any]]:
+        """The DICOM header of its first file, as XNAT reads it: a list of dicts with tag1, tag2, vr, value, desc.
+
+        :param fields: only these: a name (``'PatientID'``) or number (``'00100020'``), or a list of them
+        :raises XNATValueError: fields is of another type
+        """
+        if fields is not None and not isinstance(fields, (str, list, tuple)):
+            raise XNATValueError(
+                f"The fields argument to .dicom_dump() should be list or a str and not {type(fields).__name__}"
+            )
+        # The service only knows this form of the address (rest.md 9).
+        session = self.image_session
+        src = uris.join("/archive", "projects", session.project, "experiments", session.id, "scans", self.id)
+        found: list[dict[str, Any]] = self._session.services.dicom_dump(src, fields=fields)
+        return found
+
+
+class ReconstructedImageData(_BelowSession):
+    """A reconstructed image of a session."""
+
+    __slots__ = ()
+
+    KIND = "reconstruction"
+    _DISPLAY_IDENTIFIER = "id"
+    _CONTAINED_IN = "reconstructions"
+    _WORD = "reconstruction"
+
+    def _folder(self) -> PurePosixPath:
+        return PurePosixPath(safe_name(self.image_session.label), "reconstructions", safe_name(self.id))

@@ -1,0 +1,134 @@
+"""Behaviour that several data types share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import uris
+from ..core.terms import field_property
+from ..exceptions import XNATValueError
+
+if TYPE_CHECKING:
+    from ..core.objects import XNATObject as Base
+    from ..customforms import CustomForms
+else:
+
+    class Base:
+        """At run time the mixins stand on their own, so that every generated class has a method order."""
+
+        __slots__ = ()
+
+
+__all__ = ["Base", "HasResources", "Labelled", "Shareable", "project_of"]
+
+
+def project_of(obj: Any) -> str | None:
+    """The project through which an object is looked at: that of its path, its parents, its row or its item."""
+    segments = uris.split(obj.uri)
+    if len(segments) >= 3 and segments[1] == "projects":
+        return segments[2]
+    # The parent as given: to find out another one, an object may have to know its project first.
+    parent = obj._parent
+    if parent is not None and hasattr(parent, "KIND"):
+        found: str | None = parent.id if parent.KIND == "project" else getattr(parent, "project", None)
+        if found:
+            return found
+    raw = obj._raw("project")
+    return None if raw is None else str(raw)
+
+
+class Labelled(Base):
+    """Has a label of its own in each project it is in."""
+
+    __slots__ = ()
+
+    @field_property("project")
+    def project(self) -> str | None:
+        """ID of the project through which it is looked at (shared data is in several)."""
+        return project_of(self)
+
+    @field_property("label")
+    def label(self) -> str:
+        """Its label in this project. Setting it renames it on the server, in one PUT."""
+        if "label" in self._row and self._row_is_fresh():
+            return str(self._row["label"])
+        project, fields = self.project, self.data
+        if project and fields.get("project") not in (None, project):
+            for share in self._children("sharing/share"):
+                shared = share.get("data_fields", {})
+                if shared.get("project") == project and shared.get("label"):
+                    return str(shared["label"])
+        return str(fields.get("label", self.id))
+
+    @label.setter  # type: ignore[no-redef]
+    def label(self, value: str) -> None:
+        if not value:
+            raise XNATValueError("A label can't be empty")
+        self._check_alive()
+        # XNAT renames only by the bare key, and then ignores every other key of the request (rest.md 5.1).
+        self._session.put(self.fulluri, query={"label": str(value)})
+        self._session.registry.wrote("rename", self.KIND)
+        self._wrote({})
+
+    def _known_name(self) -> str:
+        """What to call it in messages."""
+        return str(self.label)
+
+
+class Shareable(Base):
+    """Can be shared into other projects."""
+
+    __slots__ = ()
+
+    def share(self, project: Any, label: str | None = None) -> None:
+        """Share it into another project; it stays where it is. One PUT.
+
+        :param project: the project, or its ID
+        :param label: its label there; by default the same
+        :raises XNATConflictError: it is there already, or the label is taken
+        """
+        id_ = getattr(project, "id", project)
+        self._check_alive()
+        uri = uris.join(self.fulluri, "projects", str(id_))
+        self._session.put(uri, query={"label": label} if label else None)
+        self._session.registry.wrote("share", self.KIND)
+        self._wrote({})
+
+    def unshare(self, project: Any) -> None:
+        """Take it out of a project it was shared into. One DELETE."""
+        self._check_alive()
+        self._session.delete(uris.join(self.fulluri, "projects", str(getattr(project, "id", project))))
+        self._session.registry.wrote("share", self.KIND)
+        self._wrote({})
+
+
+class HasResources(Base):
+    """Can hold resources, and files in them."""
+
+    __slots__ = ()
+
+    @property
+    def custom_forms(self) -> CustomForms:
+        """The values of its custom forms, as a mutable mapping (XNAT 1.8.8+); see :mod:`xnat.customforms`."""
+        from ..customforms import CustomForms
+
+        return CustomForms(self)
+
+    def create_resource(
+        self, label: str, format: str | None = None, data_dir: Any = None, method: str | None = None
+    ) -> Any:
+        """A new resource of this object, with the files of a directory if one is given.
+
+        :param format: what the files are (``'NIFTI'``)
+        :param data_dir: a directory to upload
+        :param method: how (see ``upload_dir`` of the resource)
+        :return: the resource
+        :raises XNATConflictError: there is one of that label
+        """
+        fields: dict[str, Any] = {"label": label}
+        if format is not None:
+            fields["format"] = format
+        resource = self._session.classes.ResourceCatalog(parent=self, **fields)
+        if data_dir is not None:
+            resource.upload_dir(data_dir, **({} if method is None else {"method": method}))
+        return resource
