@@ -1,0 +1,108 @@
+"""What a session tells about its server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .core.caching import caching as cached
+from .core.listings import result_rows
+from .exceptions import XNATForbiddenError, XNATNotFoundError, XNATValueError
+from .versions import ask_version, version_tuple
+
+if TYPE_CHECKING:
+    import datetime
+
+    from .plugins import Plugins
+    from .transport.client import HTTPClient
+
+__all__ = ["AboutServer"]
+
+
+class AboutServer:
+    """Version, plugins, scanners and the like. Each costs a request when first asked for, and is cached then."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def client(self) -> HTTPClient: ...
+
+        def get_json(self, uri: str) -> Any: ...
+
+    @property
+    @cached
+    def xnat_build_info(self) -> dict[str, Any]:
+        """Version, build number, date and so on, as text (XNAT 1.7+)."""
+        info: dict[str, Any] = self.get_json("/xapi/siteConfig/buildInfo")
+        return info
+
+    @property
+    @cached
+    def xnat_version(self) -> str:
+        """The version of the server, as ``'1.8.9'``."""
+        return ask_version(self)
+
+    @property
+    def xnat_version_tuple(self) -> tuple[int, ...]:
+        """The numbers of the version, as ``(1, 8, 9)``."""
+        return version_tuple(self.xnat_version)
+
+    def check_version(self, version: str, message: str | None = None) -> None:
+        """Make sure the server is of this version or newer.
+
+        :param message: what needs it, for the error
+        :raises XNATValueError: it is older
+        """
+        if self.xnat_version_tuple < version_tuple(version):
+            raise XNATValueError(
+                f"{message or 'This'} needs XNAT {version} or newer, and the server is {self.xnat_version}"
+            )
+
+    @property
+    def xnat_uptime(self) -> datetime.timedelta:
+        """How long the server has been up (XNAT 1.7+). Not cached."""
+        import datetime
+
+        told = self.get_json("/xapi/siteConfig/uptime")
+        return datetime.timedelta(**{unit: float(told.get(unit, 0)) for unit in ("days", "hours", "minutes", "seconds")})
+
+    @property
+    @cached
+    def plugins(self) -> Plugins:
+        """The server's plugins, by ID (XNAT 1.7+); see :class:`xnat.plugins.Plugins`."""
+        from .plugins import Plugins
+
+        return Plugins(self)
+
+    @property
+    @cached
+    def access_levels(self) -> dict[str, str]:
+        """Project ID → the role of this account in it (XNAT 1.8+). Only projects it is a member of are listed.
+
+        Empty where the server has no such list, or doesn't show it to this account.
+        """
+        try:
+            rows = self.get_json("/xapi/access/projects")
+        except (XNATNotFoundError, XNATForbiddenError):
+            return {}
+        return {str(row["ID"]): str(row["role"]) for row in rows}
+
+    @property
+    @cached
+    def scanners(self) -> list[str]:
+        """The scanners that sessions name."""
+        uri = "/data/archive/scanners"
+        return [row["scanner"] for row in result_rows(self.get_json(uri), uri)]
+
+    @property
+    @cached
+    def scan_types(self) -> list[str]:
+        """The types of scans."""
+        uri = "/data/archive/scan_types"
+        return [row["type"] for row in result_rows(self.get_json(uri), uri)]
+
+    @property
+    def session_expiration_time(self) -> tuple[datetime.datetime, float] | None:
+        """(time of the last refresh, seconds until the session ends after it), None where the server doesn't say."""
+        from .transport.keepalive import parse_expiration
+
+        return parse_expiration(self.client.cookie("SESSION_EXPIRATION_TIME"))

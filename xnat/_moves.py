@@ -1,0 +1,171 @@
+"""The session's transfers of single files: down to a file or stream, up from a file, stream or data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from .exceptions import XNATValueError
+
+if TYPE_CHECKING:
+    from .protocols import Query, Timeout, UpdateFunc
+    from .transport.client import HTTPClient
+
+__all__ = ["CHUNK_SIZE", "Moves"]
+
+#: Bytes per chunk, as documented.
+CHUNK_SIZE = 524288
+
+
+class Moves:
+    """Downloads and uploads."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def client(self) -> HTTPClient: ...
+
+        def url_for(self, obj: Any, query: Query | None = None, scheme: str | None = None) -> str: ...
+
+    def download(
+        self,
+        uri: str,
+        target: str | os.PathLike[str],
+        format: str | None = None,
+        verbose: bool = True,
+        timeout: Timeout = None,
+        *,
+        update_func: UpdateFunc | None = None,
+        size: int | None = None,
+        expected_md5_digest: str | None = None,
+    ) -> Path:
+        """Download what is at a REST path to a file, which stands there only when it is complete.
+
+        :param target: the file to make; one that exists is replaced, in the end
+        :param format: the format to ask for; ``'zip'`` is checked as an archive
+        :param verbose: tell on stdout what is done, with a progress bar if that is a terminal
+        :param expected_md5_digest: MD5 the content must have, in hex
+        :return: the path of the file
+        :raises XNATDownloadError: it came short or damaged, or can't be stored; nothing is left under ``target``
+        """
+        from .transfer.download import download_file
+        from .xnatbases.trees import say
+
+        place = Path(target).expanduser()
+        query: dict[str, str] = {} if format is None else {"format": format}
+        say(verbose, f"Downloading {self.url_for(uri, query)}:")
+        download_file(
+            self.client,
+            uri,
+            place,
+            query=query,
+            size=size,
+            digest=expected_md5_digest,
+            update_func=update_func,
+            verbose=verbose,
+            timeout=timeout,
+            check_zip=format == "zip",
+        )
+        say(verbose, f"Saved as {place}...")
+        return place
+
+    def download_stream(
+        self,
+        uri: str,
+        target_stream: IO[bytes],
+        format: str | None = None,
+        verbose: bool = False,
+        chunk_size: int = CHUNK_SIZE,
+        update_func: UpdateFunc | None = None,
+        timeout: Timeout = None,
+    ) -> int:
+        """Download what is at a REST path into an open binary file.
+
+        :param chunk_size: bytes per chunk
+        :param update_func: called per chunk with (bytes so far, bytes in all or None, False), and once more with True
+            when the download is finished or has failed
+        :param verbose: a progress bar on stdout, if that is a terminal and no ``update_func`` is given
+        :return: the number of bytes
+        """
+        from .transfer.download import download_stream
+        from .transfer.progress import default_update_func
+
+        if verbose and update_func is None:
+            update_func = default_update_func(None)
+        return download_stream(
+            self.client,
+            uri,
+            target_stream,
+            query=None if format is None else {"format": format},
+            chunk_size=chunk_size,
+            update_func=update_func,
+            timeout=timeout,
+        )
+
+    def download_zip(
+        self, uri: str, target: str | os.PathLike[str], verbose: bool = True, timeout: Timeout = None
+    ) -> Path:
+        """Download the files at a REST path (``.../files``) as one zip file; see :meth:`download`."""
+        return self.download(uri, target, format="zip", verbose=verbose, timeout=timeout)
+
+    def download_generator(
+        self,
+        uri: str,
+        format: str | None = None,
+        chunk_size: int = CHUNK_SIZE,
+        timeout: Timeout = None,
+    ) -> Iterator[bytes]:
+        """The content of a REST path, chunk by chunk.
+
+        :raises XNATConnectionError: it breaks off
+        """
+        query = None if format is None else {"format": format}
+        response = self.client.request("GET", uri, query=query, stream=True, timeout=timeout, allow_html=True)
+        with response:
+            yield from response.iter_content(chunk_size)
+
+    def upload(
+        self,
+        uri: str,
+        file_: Any,
+        retries: int = 1,
+        query: Mapping[str, str] | None = None,
+        content_type: str | None = None,
+        method: str = "put",
+        overwrite: bool = False,
+        timeout: Timeout = None,
+        *,
+        update_func: UpdateFunc | None = None,
+    ) -> Any:
+        """Upload a file or data to a REST path.
+
+        :param file_: an open binary file (sent from where it stands), the path of a file, or the data itself: bytes, or
+            text that is not the path of a file
+        :param retries: how many times to try in all, beyond what is retried anyway
+        :param content_type: by default application/octet-stream
+        :param method: ``'put'`` or ``'post'``
+        :param overwrite: replace a file that is there
+        :return: what happened
+        :raises XNATUploadError: it was refused, or a file is there and ``overwrite`` isn't given
+        """
+        from .transfer.upload import upload_data, upload_file
+        from .xnatbases.resource import local_file
+
+        if method not in ("put", "post"):
+            raise XNATValueError(f"Invalid upload method {method!r}: 'put' and 'post' work")
+        local = local_file(file_)
+        send: Any = upload_data if local is None else upload_file
+        return send(
+            self.client,
+            uri,
+            file_ if local is None else local,
+            method=method,
+            query=dict(query or {}),
+            content_type=content_type,
+            overwrite=overwrite,
+            retries=retries,
+            update_func=update_func,
+            timeout=timeout,
+        )

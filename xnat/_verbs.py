@@ -1,0 +1,238 @@
+"""The verbs of a session: one request each, checked, with XNAT's conventions for paths, formats and writes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import uris
+from .exceptions import XNATNotConnectedError, XNATResponseError
+
+if TYPE_CHECKING:
+    import requests
+
+    from .protocols import Query, Timeout
+    from .transport.client import HTTPClient
+
+__all__ = ["Verbs"]
+
+
+class Verbs:
+    """GET, HEAD, POST, PUT and DELETE of REST paths.
+
+    :ivar accepted_status_get: statuses of a GET that are no error; the same for the other verbs
+    :ivar request_timeout: seconds, or (connect, read); None for the client's own (12 s to connect, 300 s to read)
+    :ivar skip_response_check: True to take any status
+    :ivar skip_response_content_check: True to take HTML pages for data
+    :ivar form_writes: True to send values in the body of a write instead of in its URL, where access logs keep them
+    """
+
+    _client: HTTPClient | None
+    logger: logging.Logger
+
+    def __init__(self) -> None:
+        self.accepted_status_get: Sequence[int] = [200]
+        self.accepted_status_head: Sequence[int] = [200]
+        self.accepted_status_post: Sequence[int] = [200, 201]
+        self.accepted_status_put: Sequence[int] = [200, 201]
+        self.accepted_status_delete: Sequence[int] = [200]
+        self.request_timeout: Timeout = None
+        self.skip_response_check = False
+        self.skip_response_content_check = False
+        self.form_writes = False
+
+    @property
+    def client(self) -> HTTPClient:
+        """What sends the requests.
+
+        :raises XNATNotConnectedError: the session was closed
+        """
+        if self._client is None:
+            raise XNATNotConnectedError(
+                "Not connected to server. Either the connection was not established or was closed!"
+            )
+        return self._client
+
+    @property
+    def interface(self) -> requests.Session:
+        """The underlying requests session, logged in and kept alive."""
+        return self.client.interface
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        accepted: Sequence[int],
+        format: str | None = None,
+        query: Query | None = None,
+        timeout: Timeout = None,
+        **options: Any,
+    ) -> requests.Response:
+        asked = dict(query or {})
+        if format is not None:
+            asked["format"] = format
+        return self.client.request(
+            method,
+            path,
+            query=asked or None,
+            timeout=self.request_timeout if timeout is None else timeout,
+            accepted=range(600) if self.skip_response_check else accepted,
+            allow_html=self.skip_response_content_check or asked.get("format") == "html",
+            **options,
+        )
+
+    def get(
+        self,
+        path: str,
+        format: str | None = None,
+        query: Query | None = None,
+        accepted_status: Sequence[int] | None = None,
+        timeout: Timeout = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """GET a REST path.
+
+        :param path: the path, as ``/data/archive/projects``; the server's address is put in front
+        :param format: the format to ask for (``json``, ``xml``, ``csv``, ``zip``); it wins over one in the query
+        :param query: values of the query string; a list repeats its key
+        :param accepted_status: statuses that are no error, by default [200]
+        :param timeout: seconds, or (seconds to connect, seconds of silence)
+        :param headers: HTTP headers to send
+        :return: the requests response
+        :raises XNATResponseError: another status, or an HTML page where data was asked for
+        :raises XNATConnectionError: no answer
+        """
+        return self._request(
+            "GET",
+            path,
+            accepted=self.accepted_status_get if accepted_status is None else accepted_status,
+            format=format,
+            query=query,
+            timeout=timeout,
+            headers=headers,
+        )
+
+    def head(
+        self,
+        path: str,
+        accepted_status: Sequence[int] | None = None,
+        allow_redirects: bool = False,
+        timeout: Timeout = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """The header of what GET would answer; parameters as :meth:`get`."""
+        return self._request(
+            "HEAD",
+            path,
+            accepted=self.accepted_status_head if accepted_status is None else accepted_status,
+            timeout=timeout,
+            headers=headers,
+            allow_redirects=allow_redirects,
+        )
+
+    def post(
+        self,
+        path: str,
+        data: Any = None,
+        json: Any = None,
+        format: str | None = None,
+        query: Query | None = None,
+        accepted_status: Sequence[int] | None = None,
+        timeout: Timeout = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """POST to a REST path; other parameters as :meth:`get`. It is not repeated once the server has seen it.
+
+        :param data: body: a mapping (form), bytes, text (UTF-8) or an open file
+        :param json: body, as JSON
+        :param accepted_status: statuses that are no error, by default [200, 201]
+        """
+        return self._request(
+            "POST",
+            path,
+            accepted=self.accepted_status_post if accepted_status is None else accepted_status,
+            format=format,
+            query=query,
+            timeout=timeout,
+            headers=headers,
+            data=data,
+            json=json,
+        )
+
+    def put(
+        self,
+        path: str,
+        data: Any = None,
+        files: Any = None,
+        json: Any = None,
+        format: str | None = None,
+        query: Query | None = None,
+        accepted_status: Sequence[int] | None = None,
+        timeout: Timeout = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """PUT to a REST path; other parameters as :meth:`post`.
+
+        :param files: name → open file or (file name, file[, content type]), sent as multipart
+        """
+        return self._request(
+            "PUT",
+            path,
+            accepted=self.accepted_status_put if accepted_status is None else accepted_status,
+            format=format,
+            query=query,
+            timeout=timeout,
+            headers=headers,
+            data=data,
+            files=files,
+            json=json,
+        )
+
+    def delete(
+        self,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        accepted_status: Sequence[int] | None = None,
+        query: Query | None = None,
+        timeout: Timeout = None,
+    ) -> requests.Response:
+        """DELETE a REST path; parameters as :meth:`get`."""
+        return self._request(
+            "DELETE",
+            path,
+            accepted=self.accepted_status_delete if accepted_status is None else accepted_status,
+            query=query,
+            timeout=timeout,
+            headers=headers,
+        )
+
+    def get_json(self, uri: str, query: Query | None = None, accepted_status: Sequence[int] | None = None) -> Any:
+        """GET with ``format=json``, parsed.
+
+        :raises XNATResponseError: what came is not JSON (a ValueError)
+        """
+        response = self.get(uri, format="json", query=query, accepted_status=accepted_status)
+        try:
+            return response.json()
+        except ValueError as error:
+            excerpt = response.content[:200].decode("utf-8", "replace")
+            raise XNATResponseError(
+                f"Could not decode JSON from [{uri}] {excerpt}",
+                method="GET",
+                url=uris.redact(response.url),
+                status_code=response.status_code,
+                text=excerpt,
+            ) from error
+
+    def write_fields(self, uri: str, fields: Query, *, timeout: Timeout = None) -> requests.Response:
+        """PUT fields of an item: path → text. In the URL, or in the body where :attr:`form_writes` is set."""
+        if not self.form_writes:
+            return self.put(uri, query=fields, timeout=timeout)
+        # The type stays in the query: XNAT settles it before it reads the body (rest.md 5.1).
+        body = dict(fields)
+        query = {"req_format": "form"}
+        if "xsiType" in body:
+            query["xsiType"] = str(body.pop("xsiType"))
+        return self.put(uri, data=body, query=query, timeout=timeout)

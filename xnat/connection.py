@@ -1,0 +1,269 @@
+"""Connecting: the one place that knows all parts.
+
+::
+
+    settle options → client → probe → login → session → version → schemas → model → classes → heartbeat
+
+What fails on the way is undone: the server's session is ended, temporary files are removed, and one error is raised.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .exceptions import XNATError, XNATResponseError
+from .session import XNATSession
+from .versions import version_tuple
+
+if TYPE_CHECKING:
+    from .convert_xsd.model import Model
+    from .protocols import Timeout
+    from .transport.client import HTTPClient
+
+__all__ = ["connect"]
+
+#: The documented form of log lines.
+LOG_FORMAT = "[%(levelname)s] %(message)s"
+DEBUG_FORMAT = "[%(levelname)s] %(asctime)s %(module)s:%(lineno)d %(threadName)s %(message)s"
+
+
+def connect(
+    server: str | None = None,
+    user: str | None = None,
+    password: str | None = None,
+    verify: bool | str = True,
+    netrc_file: str | None = None,
+    debug: bool = False,
+    extension_types: bool = True,
+    loglevel: str | int | None = None,
+    logger: logging.Logger | None = None,
+    detect_redirect: bool = True,
+    no_parse_model: bool = False,
+    *,
+    default_timeout: Timeout = None,
+    auth_provider: str | None = None,
+    jsession: str | None = None,
+    keepalive: bool | float = True,
+    cache: bool = True,
+) -> XNATSession:
+    """Connect to an XNAT server and make classes of its data model.
+
+    The session can be used in a ``with`` statement, which disconnects at its end; otherwise call ``disconnect()``.
+
+    Credentials are, in this order: the arguments; the environment's (``XNATPY_USER`` and ``XNATPY_PASS``, or
+    ``XNAT_USER`` and ``XNAT_PASS``), if the environment names this server; the netrc file's; a prompt for the password
+    of ``user``; none (guest).
+
+    Asks the server for its front page, a login, its version, the list of its schemas, and those schemas that aren't in
+    the local cache.
+
+    :param server: address of the server, with http:// or https:// and the context path if there is one; by default that
+        in the environment (``XNATPY_HOST`` or ``XNAT_HOST``)
+    :param user: user name or alias; leave empty to use the netrc entry, or to log in as guest
+    :param password: password or alias secret; if a user is given and no password is found, it is prompted for
+    :param verify: whether to check TLS certificates, or the path of a CA bundle to check them with
+    :param netrc_file: another netrc file than ``~/.netrc``; nobody else may be able to read it
+    :param debug: much output for developers of this package, and checks of the generated source
+    :param extension_types: whether to look at other schemas than XNAT's own (plug-ins, site extensions)
+    :param loglevel: show log lines of this level and above, as ``'INFO'``; ``'DEBUG'`` shows every request
+    :param logger: log there instead of to the logger ``xnat``
+    :param detect_redirect: whether to look if the server has moved, and use the new address
+    :param no_parse_model: make no classes: only get, head, put, post and delete will work
+    :param default_timeout: seconds, or (seconds to connect, seconds of silence), of all requests; by default (12, 300)
+    :param auth_provider: which of the server's user directories knows the user (XNAT 1.7+)
+    :param jsession: go on with this session of the server, instead of logging in
+    :param keepalive: whether to send heartbeats, or how many seconds apart; by default at most 14 minutes
+    :param cache: whether to keep the server's schemas in the user's cache directory (``XNAT_CACHE_DIR`` moves it)
+    :return: the session
+    :raises XNATLoginFailedError: the server refuses the credentials
+    :raises XNATUnsafeNetrcError: others can read the netrc file
+    :raises XNATConnectionError: there is no such server, or it doesn't answer
+    :raises XNATSchemaError: it publishes no usable data model
+    """
+    from .transport.auth import settle_credentials, settle_server
+    from .transport.client import HTTPClient
+
+    log = _logger(logger, loglevel, debug)
+    address, _ = settle_server(server)
+    client = HTTPClient(address, verify=verify, timeout=default_timeout, logger=log)
+    session: XNATSession | None = None
+    try:
+        credentials = (
+            None if jsession else settle_credentials(client.server, user, password, netrc_file, prompt=getpass.getpass)
+        )
+        logged_in = _log_in(client, credentials, auth_provider, jsession, detect_redirect)
+        session = XNATSession(
+            client.server,
+            log,
+            user=user,
+            debug=debug,
+            original_uri=client.original_server,
+            logged_in_user=logged_in,
+            client=client,
+        )
+        if not no_parse_model:
+            session.classes = _classes(session, _Options(extension_types, debug, cache))
+            session.classes.bind(session)
+        session.keepalive = keepalive
+    except BaseException:
+        _undo(client, session)
+        raise
+    return session
+
+
+def _undo(client: HTTPClient, session: XNATSession | None) -> None:
+    if session is not None:
+        session.disconnect()
+        return
+    from .transport.auth import logout
+
+    logout(client)
+    client.close()
+
+
+def _logger(given: logging.Logger | None, level: str | int | None, debug: bool) -> logging.Logger:
+    """The logger to use. Nothing is set up for the process: only who asks for lines gets a handler, of his own."""
+    if given is not None:
+        return given
+    log = logging.getLogger("xnat")
+    if level is None and not debug:
+        return log
+    own = logging.Logger("xnat", logging.DEBUG if debug else _level(level))
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(DEBUG_FORMAT if debug else LOG_FORMAT))
+    own.addHandler(handler)
+    return own
+
+
+def _level(level: str | int | None) -> int:
+    if isinstance(level, str):
+        # VERBOSE is a level of other clients, between DEBUG and INFO.
+        return {"VERBOSE": 15}.get(level.upper()) or logging._checkLevel(level.upper())  # type: ignore[attr-defined]
+    return logging.WARNING if level is None else level
+
+
+def _log_in(
+    client: HTTPClient, credentials: Any, auth_provider: str | None, jsession: str | None, detect_redirect: bool
+) -> str:
+    from .transport.auth import Credentials, login, probe
+
+    who = credentials or Credentials()
+    probed = probe(client, detect_redirect, anonymous=who.is_guest and not jsession)
+    # The login's answer is the session's ID or a refusal; asking who we are would be one more round trip.
+    return login(client, who, auth_provider, jsession, verify=False, probed=probed).user
+
+
+@dataclass(frozen=True)
+class _Options:
+    extension_types: bool
+    debug: bool
+    cache: bool
+
+
+def _classes(session: XNATSession, options: _Options) -> Any:
+    """The module with the classes of the server's data model."""
+    from . import xnatbases
+    from .convert_xsd import emit, load
+
+    model = _model(session, options)
+    for problem in model.problems:
+        session.logger.warning("%s", problem)
+    emitted = emit.emit(
+        model,
+        provided=xnatbases.provided_names(),
+        reserved=_reserved_names(),
+        bases={xsi_type: mixin.__name__ for xsi_type, mixin in xnatbases.BASES.items()},
+        title=f"Data model of {session.server} (XNAT {session.xnat_version})",
+    )
+    return load.load(emitted, model, debug=options.debug)
+
+
+def _reserved_names() -> frozenset[str]:
+    """The public names of the base classes, which no field of a schema may hide."""
+    from .core.nested import XNATNestedObject, XNATSubObject
+    from .core.objects import XNATObject
+
+    bases = (XNATObject, XNATNestedObject, XNATSubObject)
+    return frozenset(name for base in bases for name in dir(base) if not name.startswith("_"))
+
+
+def _model(session: XNATSession, options: _Options) -> Model:
+    """The data model: from the cache if it is still that of the server, else from its schemas."""
+    from .convert_xsd import convert, snapshot, sources
+
+    seen = _look(session)
+    usable = options.cache and options.extension_types and seen.fingerprint is not None
+    if usable:
+        known = snapshot.load(session.server, seen.fingerprint or "")
+        if known is not None:
+            return known
+    numbers = version_tuple(seen.version)
+    session.logger.info("Found an %s version (%s)", ".".join(map(str, numbers[:2])), seen.version)
+    fetch = _fetcher(session)
+    if numbers[:2] < (1, 7):
+        found = sources.from_1_6(
+            fetch, session.get_json, server=session.server, extension_types=options.extension_types
+        )
+    else:
+        found = sources.from_xapi(fetch, seen.get_list(session), extension_types=options.extension_types)
+    for problem in found.problems:
+        session.logger.warning("%s", problem)
+    model = convert(found.documents)
+    if usable and not found.problems:
+        snapshot.save(session.server, seen.fingerprint or "", model, found.documents)
+    return model
+
+
+def _fetcher(session: XNATSession) -> Callable[[str], bytes]:
+    def fetch(path: str) -> bytes:
+        session.logger.info("Retrieving schema from %s", session.server + path)
+        return bytes(session.client.request("GET", path, accepted=[200]).content)
+
+    return fetch
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the data model depends on.
+
+    :ivar schemas: the server's list of schemas, None if it wasn't to be had
+    :ivar fingerprint: changes when the data model may have; None where the server tells too little
+    """
+
+    version: str
+    schemas: Any = None
+    fingerprint: str | None = None
+
+    def get_list(self, session: XNATSession) -> Callable[[str], Any]:
+        """Gives the list of schemas without asking for it twice."""
+        return session.get_json if self.schemas is None else lambda path: self.schemas
+
+
+def _look(session: XNATSession) -> _Seen:
+    """Ask for version, schemas and plug-ins, all at once: connecting is a matter of round trips."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(3, thread_name_prefix="xnat-connect") as pool:
+        asked = [
+            pool.submit(session.get_json, path)
+            for path in ("/xapi/siteConfig/buildInfo", "/xapi/schemas", "/xapi/plugins")
+        ]
+    try:
+        info = asked[0].result()
+        version = str(info["version"])
+    except (XNATResponseError, KeyError, TypeError):
+        return _Seen(session.xnat_version)
+    session._keep("xnat_build_info", info)
+    session._keep("xnat_version", version)
+    try:
+        schemas = asked[1].result()
+        plugins = asked[2].result()
+    except XNATError:
+        return _Seen(version, None if asked[1].exception() else asked[1].result())
+    listed = sorted(map(str, schemas)) if isinstance(schemas, list) else schemas
+    return _Seen(version, schemas, json.dumps([info, listed, plugins], sort_keys=True))
