@@ -249,8 +249,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from requests.exceptions import SSLError
 
-    error = type(
-        name, (XNATError, SSLError), {"__doc__": "TLS could not be agreed on.", "__module__": __name__}
-    )
+    error = type(name, (XNATError, SSLError), {"__doc__": "TLS could not be agreed on.", "__module__": __name__})
     globals()[name] = error
     return error

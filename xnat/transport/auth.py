@@ -1,0 +1,362 @@
+"""Where a server really is, logging in, logging in again, logging out.
+
+Requests while logging in, in their order: ``GET /`` (:func:`probe`), ``PUT /data/services/auth`` (:func:`login`),
+``GET /data/auth`` (:func:`whoami`). The last needs nothing but the cookie, so it can run beside other requests.
+
+Credentials go to the server they were meant for and to no other, not to where it redirects. They are sent once; from
+then on the session's cookie is enough.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from xnat import uris
+from xnat._compat import to_bytes, to_text
+from xnat.exceptions import (
+    XNATAuthError,
+    XNATExpiredCredentialsError,
+    XNATLoginFailedError,
+)
+from xnat.transport import errors, pages, wire
+from xnat.transport.credentials import Credentials, settle_credentials, settle_server
+
+if TYPE_CHECKING:
+    import requests
+
+    from xnat.transport.client import HTTPClient
+
+__all__ = [
+    "Credentials",
+    "Login",
+    "Probe",
+    "login",
+    "logout",
+    "probe",
+    "relogin",
+    "settle_credentials",
+    "settle_server",
+    "whoami",
+]
+
+# Where XNAT's own pages and services lie; what stands before them is the root.
+_PAGE = re.compile(
+    r"/(?:app|data|REST|xapi|setup|login|auth|archive|index\.[a-z]+|[^/]+\.(?:vm|html?|jsp|php))(?:/.*)?\Z"
+)
+_ID = re.compile(r"[\w.!~:+-]{1,128}\Z", re.ASCII)
+_USER = re.compile(r"User '(.+?)' is logged in")
+_EXPIRED = re.compile(r"password has expired", re.IGNORECASE)
+_REFUSED = re.compile(r"Login attempt failed", re.IGNORECASE)
+# XNAT's front page, for servers without /data/auth
+_FRONT_PAGE = re.compile(r"Logged in as:\s*(?:&nbsp;)?\s*<(a|span)\b[^>]*>\s*([^<]+?)\s*</", re.IGNORECASE)
+# Answers that settle something about a login. Others are a server in trouble: retried, then raised as what they are.
+_ANSWERS = frozenset({200, 201, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 501})
+_NO_SUCH_SERVICE = frozenset({400, 404, 405, 501})
+GUEST = "guest"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What the server's front page told.
+
+    :ivar server: the root URL to use
+    :ivar asks_for_login: whether the front page is, or leads to, the login page
+    """
+
+    server: str
+    asks_for_login: bool = False
+
+
+@dataclass(frozen=True)
+class Login:
+    """The outcome of a login.
+
+    :ivar user: the name the server knows us by; ``guest`` for nobody in particular
+    :ivar jsession: the ID of the server's session; whoever has it is logged in
+    """
+
+    user: str
+    jsession: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Login(user={self.user!r})"
+
+
+def probe(client: HTTPClient, detect_redirect: bool = True, *, anonymous: bool = False) -> Probe:
+    """Where the server really is: asks for its front page, without credentials, and uses where that leads from then on.
+
+    XNAT sends visitors from ``/`` to a page below ``/app``; that isn't another root. A context path or https on the
+    same host is.
+
+    :param detect_redirect: False: ask nothing
+    :param anonymous: no credentials will be sent, so the server may send us to another one
+    :raises XNATRedirectError: if the server sends us elsewhere, or from https to http
+    :raises XNATConnectionError: if nothing answers
+    """
+    if not detect_redirect:
+        return Probe(client.server)
+    asked_for = client.server
+    for _ in range(5):
+        response = client.request(
+            "GET", "/", accepted=range(100, 600), allow_redirects=False, allow_html=True, may_recover=False, attempts=2
+        )
+        target = uris.redirect_target(response.url, response.headers.get("Location", ""))
+        if response.status_code not in (301, 302, 303, 307, 308) or not target:
+            return Probe(client.server, pages.is_login_page(response.content))
+        root = root_of(target)
+        if root == client.server:
+            return Probe(root, pages.is_login_url(target))
+        _check_move(asked_for, root, anonymous=anonymous)
+        client.logger.warning("Detected a redirect from %s to %s, using %s from now on", client.server, root, root)
+        client.rebase(root)
+        if pages.is_login_url(target):
+            return Probe(root, True)
+    raise errors.redirect_error(errors.Asked("GET", asked_for), client.server, "the server redirects in circles")
+
+
+def root_of(url: str) -> str:
+    """The root of the XNAT server a page belongs to: scheme, host and context path."""
+    parts = urlsplit(url)
+    path = re.sub(r";[^/]*", "", parts.path)
+    return uris.root(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{_PAGE.sub('', path)}")
+
+
+def _check_move(old: str, new: str, *, anonymous: bool) -> None:
+    """Refuses a new root the credentials weren't meant for."""
+    before, after = urlsplit(old), urlsplit(new)
+    upgrade = (before.scheme, after.scheme) == ("http", "https")
+    asked = errors.Asked("GET", old)
+    if (before.scheme, after.scheme) == ("https", "http"):
+        raise errors.redirect_error(asked, new, "it would leave TLS, and the login would be sent in the clear")
+    if anonymous or uris.same_origin(old, new) or (upgrade and before.hostname == after.hostname):
+        return
+    raise errors.redirect_error(
+        asked,
+        new,
+        f"credentials meant for one server don't go to another. If it is to be trusted, connect to {new} directly",
+    )
+
+
+def login(
+    client: HTTPClient,
+    credentials: Credentials,
+    auth_provider: str | None = None,
+    jsession: str | None = None,
+    *,
+    verify: bool = True,
+    probed: Probe | None = None,
+) -> Login:
+    """Logs in; from then on the client carries the session's cookie, and renews the session when it is lost.
+
+    :param auth_provider: which of the server's user directories knows the user
+    :param jsession: a session to go on with, instead of a new one
+    :param verify: ask the server who we are; without it, call :func:`whoami` when convenient
+    :param probed: what :func:`probe` found; lets a guest hear at once that the server admits none
+    :raises XNATLoginFailedError: if the server refuses, or takes us for a guest
+    :raises XNATExpiredCredentialsError: if the password has run out
+    """
+    if jsession:
+        user = _continue(client, jsession)
+    elif credentials.is_guest:
+        user = _as_guest(client, probed)
+    else:
+        user = _authenticate(client, credentials, auth_provider) or str(credentials.user)
+        user = whoami(client, credentials) if verify else user
+    if not credentials.is_guest:
+        client.recover = relogin(client, credentials, auth_provider)
+    client.recovery.renewed()
+    client.logger.info("Logged in as guest successfully" if user == GUEST else f"Logged in successfully as {user}")
+    return Login(user, client.jsession)
+
+
+def relogin(client: HTTPClient, credentials: Credentials, auth_provider: str | None = None) -> Callable[[], None]:
+    """A function that logs in again, for :attr:`HTTPClient.recover`."""
+
+    def recover() -> None:
+        _authenticate(client, credentials, auth_provider)
+
+    return recover
+
+
+def whoami(client: HTTPClient, credentials: Credentials | None = None) -> str:
+    """The name the server knows us by.
+
+    :param credentials: what was used to log in: being a guest is then an error, and their user the answer for servers
+        that can't tell
+    :raises XNATLoginFailedError: if nobody is logged in although there were credentials
+    :raises XNATAuthError: if the server can't tell
+    """
+    expected = credentials.user if credentials else None
+    name = _named(_ask(client, "GET", "/data/auth"))
+    if name is None:
+        page = _ask(client, "GET", "/")
+        match = _FRONT_PAGE.search(to_text(page.content)) if page.status_code == 200 else None
+        name = match.group(2) if match else expected
+    if name is None:
+        raise XNATAuthError(f"{client.server} doesn't tell who is logged in")
+    if credentials and name.lower() in ("", GUEST) and expected != GUEST:
+        raise _refused(client, credentials, "the server takes us for a guest")
+    return name or GUEST
+
+
+def logout(client: HTTPClient) -> None:
+    """Ends the server's session. Never raises: what goes wrong here is of no more use to anybody."""
+    client.recover = None
+    try:
+        if client.closed or client.jsession is None:
+            return
+        client.request(
+            "DELETE",
+            "/data/JSESSION",
+            headers={"Connection": "close"},
+            timeout=(5, 10),
+            accepted=range(100, 600),
+            allow_redirects=False,
+            allow_html=True,
+            may_recover=False,
+            attempts=1,
+        )
+        client.jsession = None
+    except Exception as error:
+        client.logger.debug("Logging out failed: %s", error)
+
+
+def _authenticate(client: HTTPClient, credentials: Credentials, provider: str | None) -> str | None:
+    """Trades credentials for a session's cookie; the user's name if the answer told it.
+
+    :raises XNATLoginFailedError: if they are refused
+    """
+    if not credentials.is_alias:
+        form = {"username": credentials.user, "password": credentials.password}
+        form |= {"provider": provider} if provider else {}
+        response = _ask(client, "PUT", "/data/services/auth", data=form, with_session=False)
+        if not _is_missing(response, provider):
+            _adopt(client, credentials, response)
+            return None
+    return _with_basic(client, credentials, provider)
+
+
+def _with_basic(client: HTTPClient, credentials: Credentials, provider: str | None) -> str | None:
+    """Logs in by an Authorization header, sent here only: for alias tokens, and servers without the login service."""
+    name = f"{provider}/{credentials.user}" if provider else credentials.user
+    token = base64.b64encode(to_bytes(f"{name}:{credentials.password}")).decode("ascii")
+    headers = {"Authorization": f"Basic {token}"}
+    # One request that both logs in and tells the name; not every server has it, and on some it sets no cookie.
+    response = _ask(client, "GET", "/data/auth", headers=headers, with_session=False)
+    told = _named(response)
+    if response.status_code in (401, 403) or (told and wire.SESSION_COOKIE in response.cookies):
+        _adopt(client, credentials, response)
+        return told
+    _adopt(client, credentials, _ask(client, "GET", "/data/JSESSION", headers=headers, with_session=False))
+    return told
+
+
+def _adopt(client: HTTPClient, credentials: Credentials, response: requests.Response) -> None:
+    """Takes the session from a login's answer, or raises what it says instead."""
+    body = response.content
+    text = to_text(body[: pages.PAGE])
+    said = pages.reason(body, response.encoding)
+    if _EXPIRED.search(text):
+        raise XNATExpiredCredentialsError(
+            f"Your password has expired (user {credentials.user!r} at {client.server}): {said}"
+        )
+    if response.is_redirect:
+        target = uris.redirect_target(response.url, response.headers.get("Location", ""))
+        if not pages.is_login_url(target):
+            asked = errors.Asked(str(response.request.method), response.url)
+            raise errors.redirect_error(
+                asked, target, "credentials don't follow redirects; connect to that address directly"
+            )
+    if response.status_code not in (200, 201) or _REFUSED.search(text):
+        raise _refused(client, credentials, said or f"status {response.status_code}")
+    found = _session_id(response)
+    if found is None:
+        raise XNATAuthError(f"{client.server} accepted the login of {credentials.user!r} but opened no session")
+    client.jsession = found
+
+
+def _as_guest(client: HTTPClient, probed: Probe | None) -> str:
+    """A session without login.
+
+    The server opens one also if it admits no guests; only if its front page was the login page is it worth a request
+    to find out.
+    """
+    response = _ask(client, "GET", "/data/JSESSION", with_session=False)
+    admitted = response.status_code not in (401, 403)
+    if admitted and response.status_code == 200:
+        client.jsession = _session_id(response)
+    if admitted and probed is not None and probed.asks_for_login:
+        listing = _ask(client, "GET", "/data/projects", query={"format": "json", "columns": "ID"})
+        admitted = listing.status_code not in (301, 302, 303, 401, 403) and not pages.is_login_page(listing.content)
+    if not admitted:
+        client.jsession = None
+        raise XNATLoginFailedError(f"{client.server} admits no guests: give a user and password, or a netrc entry")
+    return GUEST
+
+
+def _continue(client: HTTPClient, jsession: str) -> str:
+    """Goes on with a session that exists; its user's name."""
+    client.jsession = jsession
+    response = _ask(client, "GET", "/data/auth")
+    name = _named(response)
+    given = [cookie.value for cookie in response.cookies if cookie.name == wire.SESSION_COOKIE]
+    if name is None:
+        # no such service: what counts is that the server still has this session
+        response = _ask(client, "GET", "/data/JSESSION")
+        given, name = [_session_id(response)], GUEST
+    if not name or any(value != jsession for value in given):
+        client.jsession = None
+        raise XNATLoginFailedError(f"The session given by jsession= has ended on {client.server}, or never was")
+    return name
+
+
+def _ask(client: HTTPClient, method: str, path: str, **options: object) -> requests.Response:
+    """One request of a login, without the help a login gives to others: no recovery, no redirect."""
+    return client.request(
+        method,
+        path,
+        accepted=_ANSWERS,
+        allow_redirects=False,
+        allow_html=True,
+        may_recover=False,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def _named(response: requests.Response) -> str | None:
+    """The name in an answer of /data/auth: empty for nobody, None if the answer isn't about that."""
+    if response.status_code in (401, 403) or response.is_redirect:
+        return ""
+    match = _USER.search(to_text(response.content[: pages.PEEK]))
+    return match.group(1) if match and response.status_code == 200 else None
+
+
+def _is_missing(response: requests.Response, provider: str | None) -> bool:
+    """True if the server has no login service: a 1.6, or a page that knows nothing of one."""
+    if response.status_code == 400 and provider:
+        # an unknown provider
+        return False
+    page = response.content[: pages.PAGE]
+    told = _EXPIRED.search(to_text(page)) or _REFUSED.search(to_text(page))
+    return not told and (
+        response.status_code in _NO_SUCH_SERVICE or (response.status_code == 200 and pages.is_html(page))
+    )
+
+
+def _session_id(response: requests.Response) -> str | None:
+    """The session's ID: the answer's text, else its cookie."""
+    text = to_text(response.content[: pages.PEEK]).strip()
+    if response.status_code in (200, 201) and _ID.match(text):
+        return text
+    values = [cookie.value for cookie in response.cookies if cookie.name == wire.SESSION_COOKIE]
+    return values[-1] if values else None
+
+
+def _refused(client: HTTPClient, credentials: Credentials, said: str) -> XNATLoginFailedError:
+    origin = f"user {credentials.user!r} at {client.server}, password from {credentials.source}"
+    return XNATLoginFailedError(f"Encountered a problem logging in: {said} ({origin})")

@@ -1,0 +1,76 @@
+"""One request as its caller wants it; survives its repetitions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from xnat.exceptions import XNATValueError
+from xnat.protocols import Timeout
+from xnat.transport.body import Body
+from xnat.transport.errors import Asked
+
+__all__ = ["DEFAULT_TIMEOUT", "Call", "announced_length", "pair", "settle_headers"]
+
+CONNECT_TIMEOUT = 12.0
+# Seconds to connect, and the longest silence while waiting for an answer or between two parts of it.
+DEFAULT_TIMEOUT: Timeout = (CONNECT_TIMEOUT, 300.0)
+
+
+@dataclass
+class Call:
+    """One request as the caller wants it; survives its repetitions."""
+
+    method: str
+    url: str
+    body: Body
+    headers: dict[str, str]
+    timeout: tuple[float | None, float | None]
+    accepted: Collection[int] | None
+    stream: bool
+    allow_redirects: bool
+    idempotent: bool
+    allow_html: bool
+    with_session: bool
+    most_attempts: int | None
+    attempts: int = 0  # in the present round
+    doubtful: bool = False  # an earlier attempt may have done its work although its answer was lost
+
+    @property
+    def asked(self) -> Asked:
+        return Asked(self.method, self.url)
+
+    def accepts(self, status: int) -> bool:
+        if self.accepted is not None and status in self.accepted:
+            return True
+        # The first DELETE may have worked and only its answer got lost.
+        if self.doubtful and self.method == "DELETE" and status == 404:
+            return True
+        return self.accepted is None and 200 <= status < 300
+
+
+def settle_headers(headers: Mapping[str, str], body: Body, *, stream: bool) -> dict[str, str]:
+    """The caller's headers, with the body's content type, and no compression of what is streamed, if they don't say."""
+    given = {str(key): str(value) for key, value in headers.items()}
+    names = {key.lower() for key in given}
+    if body.content_type and "content-type" not in names:
+        given["Content-Type"] = body.content_type
+    if stream and "accept-encoding" not in names:
+        given["Accept-Encoding"] = "identity"
+    # requests would send it beside its own
+    return {key: value for key, value in given.items() if key.lower() != "content-length"}
+
+
+def announced_length(headers: Mapping[str, str]) -> int | None:
+    """The length a caller announces for a stream."""
+    values = [str(value) for key, value in headers.items() if key.lower() == "content-length"]
+    return int(values[-1]) if values and values[-1].isdigit() else None
+
+
+def pair(timeout: Timeout) -> tuple[float | None, float | None]:
+    """(connect, read). One number limits the silence; connecting has its own, shorter limit."""
+    if timeout is None or isinstance(timeout, tuple):
+        return timeout or (None, None)
+    if timeout <= 0:
+        raise XNATValueError(f"A timeout must be greater than 0, found {timeout}")
+    return (min(CONNECT_TIMEOUT, timeout), timeout)

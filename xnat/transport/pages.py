@@ -1,0 +1,82 @@
+"""HTML where data was expected: recognise it by its first bytes, tell login pages from others, find the server's words.
+
+XNAT answers a request of a session that ran out with its login page and status 200; a client that doesn't look saves
+that page as the download. Only the beginning of a body is looked at: a 200 MB body is never decoded.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+from xnat._compat import to_text
+
+__all__ = ["PAGE", "PEEK", "is_html", "is_login_page", "is_login_url", "reason", "title"]
+
+PEEK = 1024  # bytes that decide whether a body is HTML
+PAGE = 65536  # bytes of a page that are looked through for forms and messages
+
+# All expressions are bounded, or stop at the next "<": a hostile page must not keep them busy.
+# "<!DOCTYPE svg" or "<!DOCTYPE plist" begin files; so only HTML's own document type counts, or one without a name.
+_HTML = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}\?>\s*)?(?:<!--.*?-->\s*)*(?:<!doctype(?!\s+(?!html\b)\w)|<html\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+_LOGIN_FORM = re.compile(
+    r"<form\b[^<>]*?\baction\s*=\s*[\"']?[^\"'<>\s]*?(?:/login|j_spring_security_check|/XDATLoginUser)\b", re.IGNORECASE
+)
+_PASSWORD_FIELD = re.compile(r"<input\b[^<>]*?\b(?:type\s*=\s*[\"']?password|name\s*=\s*[\"']?(?:j_)?password)\b", re.I)
+_LOGIN_URL = re.compile(
+    r"/(?:app/(?:template|action|screen)/(?:XDAT)?Login(?:User)?(?:\.vm)?|login)/?\Z", re.IGNORECASE
+)
+_MESSAGES = (
+    re.compile(r"<h3[^<>]*>(.{0,500}?)</h3>", re.IGNORECASE | re.DOTALL),  # Restlet's status pages
+    re.compile(r"<b>\s*Message\s*</b>(.{0,500}?)</p>", re.IGNORECASE | re.DOTALL),  # Tomcat's
+    re.compile(r"<title[^<>]*>(.{0,500}?)</title>", re.IGNORECASE | re.DOTALL),
+)
+_TAG = re.compile(r"<[^<>]*>")
+_LONGEST = 200
+
+
+def is_html(head: bytes) -> bool:
+    """True if a body that begins like this is an HTML page."""
+    return _HTML.match(head[:PEEK]) is not None
+
+
+def is_login_page(page: bytes) -> bool:
+    """True if this page asks for user name and password the way XNAT's does."""
+    text = to_text(page[:PAGE])
+    return bool(_LOGIN_FORM.search(text) and _PASSWORD_FIELD.search(text))
+
+
+def is_login_url(url: str) -> bool:
+    """True if a redirect to this URL means: log in first."""
+    return _LOGIN_URL.search(url.partition("?")[0].partition("#")[0].partition(";")[0]) is not None
+
+
+def title(page: bytes) -> str:
+    """The title of an HTML page; empty if it has none."""
+    return _find(_MESSAGES[2], to_text(page[:PAGE]))
+
+
+def reason(body: bytes, encoding: str | None = None) -> str:
+    """What the server says in an error's body, on one line: the message in XNAT's page, or the text's beginning."""
+    try:
+        text = to_text(body[:PAGE], encoding or "utf-8")
+    except LookupError:
+        text = to_text(body[:PAGE])
+    if is_html(body) or re.match(r"\s*<", text):
+        found = next(filter(None, (_find(pattern, text) for pattern in _MESSAGES)), "")
+        return found or _one_line(_TAG.sub(" ", text))
+    return _one_line(text)
+
+
+def _find(pattern: re.Pattern[str], text: str) -> str:
+    match = pattern.search(text)
+    return _one_line(html.unescape(_TAG.sub(" ", match.group(1)))) if match else ""
+
+
+def _one_line(text: str) -> str:
+    # Printable only: a server's text must not move the cursor of the terminal it is shown on.
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -1,0 +1,207 @@
+"""The requests session under the client: pool, proxies, CA bundle, cookies, and one exchange without any policy."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from urllib.parse import urlsplit
+
+from xnat.version import __version__
+
+if TYPE_CHECKING:
+    import requests
+
+__all__ = [
+    "SESSION_COOKIE",
+    "Trust",
+    "exchange",
+    "make_session",
+    "set_session_id",
+    "settle_trust",
+    "user_agent",
+    "without_session_id",
+]
+
+POOL_SIZE = 64
+SESSION_COOKIE = "JSESSIONID"
+# The order requests uses, then OpenSSL's own names, which requests ignores.
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+class Trust(NamedTuple):
+    """Which certificates are believed.
+
+    :ivar verify: False, True (the bundle shipped with requests) or the path of a bundle or directory
+    :ivar source: where that was said, for error texts
+    """
+
+    verify: bool | str
+    source: str
+
+    def __str__(self) -> str:
+        if self.verify is False:
+            return "certificates are not checked (verify=False)"
+        if self.verify is True:
+            from certifi import where
+
+            return f"CA bundle {where()} (shipped with requests; verify= or SSL_CERT_FILE names another)"
+        return f"CA bundle {self.verify} (from {self.source})"
+
+
+def settle_trust(verify: bool | str | os.PathLike[str], environ: Mapping[str, str]) -> Trust:
+    """The CA bundle to use: the argument, else the environment, else the one shipped with requests."""
+    if not isinstance(verify, bool):
+        return Trust(os.path.expanduser(os.fspath(verify)), "verify=")
+    for name in CA_VARIABLES if verify else ():
+        if environ.get(name):
+            return Trust(environ[name], f"the environment variable {name}")
+    return Trust(verify, "verify=")
+
+
+def user_agent() -> str:
+    """The name this client gives itself: its version, the system's, Python's and that of requests."""
+    import requests
+
+    system = f"{platform.system()}/{platform.release()}"
+    return f"xnat/{__version__} ({system}; python/{platform.python_version()}; requests/{requests.__version__})"
+
+
+def make_session(server: str, verify: bool | str, cert: Any, agent: str | None) -> requests.Session:
+    """A requests session for one server: pooled, and with nothing of its own that could send credentials.
+
+    ``trust_env`` is off, since it makes requests look into ~/.netrc for every request and replace our login; what else
+    it covers, proxies and CA bundle, is settled here, once.
+    """
+    import requests
+    from requests.utils import get_environ_proxies
+
+    session = requests.Session()
+    session.trust_env = False
+    session.proxies.update(get_environ_proxies(server))
+    session.verify = verify
+    session.cert = cert
+    session.cookies = _jar()
+    session.headers["User-Agent"] = agent or user_agent()
+    adapter = _adapter(quiet=verify is False)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+def exchange(
+    session: requests.Session, prepared: requests.PreparedRequest, timeout: tuple[float | None, float | None]
+) -> requests.Response:
+    """Sends one request and returns its answer, body unread; follows nothing.
+
+    ``Session.send`` isn't used: even when told not to follow a redirect it reads that answer whole, winds the body
+    back and prepares the next request, all of which is decided elsewhere here.
+    """
+    from requests.cookies import extract_cookies_to_jar
+    from requests.hooks import dispatch_hook
+
+    options: dict[str, Any] = {
+        "stream": True,
+        "timeout": timeout,
+        "verify": session.verify,
+        "cert": session.cert,
+        "proxies": session.proxies,
+    }
+    response = session.get_adapter(url=str(prepared.url)).send(prepared, **options)
+    extract_cookies_to_jar(session.cookies, prepared, response.raw)  # type: ignore[no-untyped-call]
+    answer = dispatch_hook("response", prepared.hooks, response, **options)  # type: ignore[no-untyped-call]
+    return cast("requests.Response", answer)
+
+
+def set_session_id(session: requests.Session, server: str, value: str | None) -> None:
+    """Makes ``value`` the JSESSIONID sent to this server and to no other; None forgets it."""
+    jar: Any = session.cookies
+    old = [cookie for cookie in jar if cookie.name == SESSION_COOKIE]
+    place = _set(jar, server, value) if value is not None else None
+    # the new one is in place first: a request of another thread must not go out as a guest's
+    for cookie in old:
+        if (cookie.domain, cookie.path) != place:
+            jar.clear(cookie.domain, cookie.path, cookie.name)
+
+
+def without_session_id(prepared: requests.PreparedRequest) -> None:
+    """Takes the session's cookie out of a request, and leaves others, such as a load balancer's."""
+    cookies = (prepared.headers.pop("Cookie", None) or "").split("; ")
+    kept = "; ".join(cookie for cookie in cookies if not cookie.startswith(f"{SESSION_COOKIE}="))
+    if kept:
+        prepared.headers["Cookie"] = kept
+
+
+def _set(jar: Any, server: str, value: str) -> tuple[str, str]:
+    """Puts the session's cookie into the jar; its domain and path."""
+    from requests.cookies import create_cookie
+
+    parts = urlsplit(server)
+    host = (f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname) or ""
+    # http.cookiejar's own rule: a name without dots belongs to .local
+    domain = host if "." in host else f"{host}.local"
+    path = parts.path or "/"
+    cookie = create_cookie(  # type: ignore[no-untyped-call]
+        SESSION_COOKIE, value, domain=domain, path=path, secure=parts.scheme == "https"
+    )
+    jar.set_cookie(cookie)
+    return domain, path
+
+
+def _jar() -> Any:
+    """A cookie jar for many threads, in which only a login can set the session's cookie.
+
+    A server answers a request of a session that ran out with the cookie of a new guest session. Taken into the jar by a
+    slow worker, it would log everybody out again after another worker has just logged in.
+    """
+    from http.cookiejar import DefaultCookiePolicy
+
+    from requests.cookies import RequestsCookieJar
+
+    class Policy(DefaultCookiePolicy):
+        def set_ok(self, cookie: Any, request: Any) -> bool:
+            return cookie.name != SESSION_COOKIE and super().set_ok(cookie, request)
+
+    class Jar(RequestsCookieJar):
+        def __iter__(self) -> Iterator[Any]:
+            # a copy, since other threads add cookies meanwhile
+            with self._cookies_lock:  # type: ignore[attr-defined]
+                return iter(list(super().__iter__()))
+
+    return Jar(policy=Policy())
+
+
+def _adapter(*, quiet: bool) -> Any:
+    """An adapter with a large pool; a ``quiet`` one doesn't warn about certificates it was told not to check.
+
+    Switching urllib3's warning off would silence it for the whole process, other libraries included.
+    """
+    from requests.adapters import HTTPAdapter
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+    if not quiet:
+        return HTTPAdapter(pool_connections=8, pool_maxsize=POOL_SIZE)
+
+    connection: Any = HTTPSConnectionPool.ConnectionCls
+
+    class Connection(connection):  # type: ignore[misc]
+        # urllib3 asks this only to decide about the warning
+        is_verified = property(lambda self: True, lambda self, value: None)
+
+    class Pool(HTTPSConnectionPool):
+        ConnectionCls = Connection
+
+    pools = {"http": HTTPConnectionPool, "https": Pool}
+
+    class Adapter(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, **kwargs)
+            self.poolmanager.pool_classes_by_scheme = pools
+
+        def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+            manager = super().proxy_manager_for(*args, **kwargs)
+            manager.pool_classes_by_scheme = pools
+            return manager
+
+    return Adapter(pool_connections=8, pool_maxsize=POOL_SIZE)
