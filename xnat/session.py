@@ -289,9 +289,9 @@ class XNATSession(Verbs, Moves, AboutServer):
         cls = self.class_for(type_, _root_type(uri))
         row = datafields or (item["data_fields"] if item else {})
         identity = cls._identify(uri, id_, row)
-        obj = self.registry.intern(
-            identity,
-            lambda: cls(
+
+        def make() -> Any:
+            return cls(
                 uri=uri,
                 xnat_session=self,
                 id_=id_,
@@ -299,8 +299,13 @@ class XNATSession(Verbs, Moves, AboutServer):
                 parent=parent,
                 fieldname=fieldname,
                 **kwargs,
-            ),
-        )
+            )
+
+        obj = self.registry.intern(identity, make)
+        if not isinstance(obj, cls) and issubclass(cls, type(obj)):
+            # The listing of a whole project knows only the base type; now the exact one is known.
+            obj = make()
+            self.registry.adopt(identity, obj)
         obj._learn(datafields, item, parent)
         return obj
 

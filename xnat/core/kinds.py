@@ -18,7 +18,7 @@ from .rows import Row
 if TYPE_CHECKING:
     from ..protocols import Connection
 
-__all__ = ["FileListing", "ResourceListing", "file_path", "rest_listing"]
+__all__ = ["ASSESSORS_OF_PROJECT", "FileListing", "ResourceListing", "file_path", "file_uri", "rest_listing"]
 
 KINDS: dict[str, ListingKind] = {
     "projects": ListingKind("project", ("ID", "URI", "name")),
@@ -34,6 +34,12 @@ KINDS: dict[str, ListingKind] = {
 #: Experiments of a project or subject: their addresses for writing go through the subject.
 _EXPERIMENTS_BELOW = ListingKind(
     "experiment", ("ID", "URI", "label", "xsiType", "project", "date", "subject_ID"), "xsiType"
+)
+#: Below a session its assessors are listed by its own collection; of a whole project they are experiments of a type.
+ASSESSORS_OF_PROJECT = ListingKind(
+    "experiment",
+    ("ID", "URI", "label", "xsiType", "project", "date", "session_ID", "session_label"),
+    "xsiType",
 )
 
 

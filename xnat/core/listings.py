@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..protocols import Connection
 
-__all__ = ["ListingKind", "XNATBaseListing", "XNATListing"]
+__all__ = ["ListingKind", "XNATBaseListing", "XNATListing", "matches", "result_rows", "server_pattern"]
 
 
 @dataclass(frozen=True)
@@ -300,6 +300,7 @@ class XNATListing(XNATBaseListing):
         xsi_type: str | None = None,
         *,
         kind: ListingKind | None = None,
+        query: Mapping[str, str] | None = None,
         session: Connection | None = None,
     ) -> None:
         found = session or parent.xnat_session
@@ -311,6 +312,7 @@ class XNATListing(XNATBaseListing):
         self.xsi_type = xsi_type or ""
         self.kind = kind or ListingKind("")
         self._filters: dict[str, str] = dict(filter or {})
+        self._query: dict[str, str] = dict(query or {})
 
     @property
     def uri(self) -> str:  # type: ignore[override]
@@ -329,8 +331,8 @@ class XNATListing(XNATBaseListing):
         return (self._session.registry.stamp(self.kind.kind), self._generation)
 
     def _fetch(self) -> Iterable[Mapping[str, Any]]:
-        query = {"columns": ",".join(self._columns())} if self.kind.columns else {}
-        rows = self._ask({**query, **self._server_filters()})
+        columns = {"columns": ",".join(self._columns())} if self.kind.columns else {}
+        rows = self._ask({**columns, **self._server_filters()})
         return [_without_uri(row) for row in rows if matches(row, self._filters)]
 
     def _columns(self) -> list[str]:
@@ -339,10 +341,10 @@ class XNATListing(XNATBaseListing):
         return columns + [name for name in extra if name and name not in columns and "/" not in name]
 
     def _ask(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
-        return result_rows(self._session.get_json(self.uri, query=query), self.uri)
+        return result_rows(self._session.get_json(self.uri, query={**self._query, **query}), self.uri)
 
     def _server_filters(self) -> dict[str, str]:
-        return {name: _server_pattern(pattern) for name, pattern in self._filters.items()}
+        return {name: server_pattern(pattern) for name, pattern in self._filters.items()}
 
     def _row_id(self, row: Mapping[str, Any]) -> str | None:
         id_ = row.get("ID")
@@ -381,6 +383,7 @@ class XNATListing(XNATBaseListing):
             secondary_lookup_field=self.secondary_lookup_field,
             xsi_type=self.xsi_type,
             kind=self.kind,
+            query=self._query,
             session=self._session,
         )
 
@@ -402,7 +405,7 @@ class XNATListing(XNATBaseListing):
     ) -> tuple[list[tuple[str, str]], list[dict[str, Any]]]:
         asked = None if columns is None else list(columns)
         filters = self.merge_filters(self._filters, filter or {})
-        query = {name: _server_pattern(pattern) for name, pattern in filters.items()}
+        query = {name: server_pattern(pattern) for name, pattern in filters.items()}
         query["columns"] = "DEFAULT" if asked is None else ",".join(asked)
         rows = [row for row in self._ask(query) if matches(row, filters)]
         return ordered_columns(asked, rows, self.logger), rows
@@ -448,7 +451,7 @@ def _without_uri(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in row.items() if name != "URI"} if row.get("ID") else row
 
 
-def _server_pattern(pattern: str) -> str:
+def server_pattern(pattern: str) -> str:
     """The pattern as the server understands it: at least what matches here matches there."""
     return re.sub(r"\?|\[[^]]*\]", "*", str(pattern))
 

@@ -16,6 +16,7 @@ from .database import Row
 from .datatypes import Schemas
 from .filters import matcher
 from .items import Item
+from .joins import RESOURCE_REFERENCES, resource_entries
 from .paths import Path, parse_path
 from .render import cell_text
 from .routing import Context
@@ -271,7 +272,10 @@ class Listing:
         for column in columns:
             if "|" in column.source:
                 reference = column.source.split("|")[1]
-                found[column.source] = _entries(reference, column.step_key)
+                if reference in RESOURCE_REFERENCES:
+                    found[column.source] = resource_entries(self._context.store, RESOURCE_REFERENCES[reference], Line)
+                else:
+                    found[column.source] = _entries(reference, column.step_key)
         return found
 
     def _joined(self, line: Line, sources: dict[str, Callable[[Line], list[Line]]]) -> Iterable[dict[str, Line | None]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import uris
 from ..transfer.plan import RemoteGroup
+from .tables import WholeProject
 from .traits import HasResources
 from .trees import DownloadsBelow, own_files
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["ProjectData"]
 
 
-class ProjectData(DownloadsBelow, HasResources):
+class ProjectData(WholeProject, DownloadsBelow, HasResources):
     """A project: who may see what, and all that was acquired for it."""
 
     __slots__ = ()

@@ -27,7 +27,15 @@ class _BelowSession(DownloadsBelow, HasResources):
         """The image session it lies in."""
         if getattr(self._parent, "KIND", "") == "experiment":
             return self._parent
-        return self._session.create_object(uris.parent(uris.parent(self.uri)))
+        # The listing of a whole project tells of the session as well.
+        row = self._row
+        known = {"ID": row["session_ID"], "label": row["session_label"]} if "session_xsiType" in row else None
+        return self._session.create_object(
+            uris.parent(uris.parent(self.uri)),
+            row["session_xsiType"] if known else None,
+            id_=row["session_ID"] if known else None,
+            datafields=known,
+        )
 
     @property
     def parent(self) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import uris
 from ..transfer.plan import RemoteGroup
+from .tables import LooksAhead
 from .traits import HasResources, Labelled, Shareable
 from .trees import DownloadsBelow, own_files
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["SubjectData"]
 
 
-class SubjectData(Labelled, Shareable, HasResources, DownloadsBelow):
+class SubjectData(LooksAhead, Labelled, Shareable, HasResources, DownloadsBelow):
     """A subject: a person or animal in a project."""
 
     __slots__ = ()
