@@ -83,7 +83,11 @@ def create(new: Any, parent: Any, fields: dict[str, Any], overwrites: Mapping[st
         _check_label_is_free(new, parent, name)
     container = "/data" if place.parents == ("",) else parent.fulluri
     uri = uris.join(container, place.segment, name)
-    text = session.put(uri, query=query).text.strip()
+    # A second PUT of an item is the same as the first; of a resource it is answered with 409.
+    answer = session.client.request(
+        "PUT", uri, query=query, accepted=[200, 201], idempotent=place.segment != "resources"
+    )
+    text = answer.text.strip()
     session.registry.wrote("create", new.KIND)
     if place.parents != ("",):
         parent.clearcache()

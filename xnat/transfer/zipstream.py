@@ -1,0 +1,365 @@
+"""Reads a zip from front to back while it arrives: no seeking, no second copy on disk, every CRC checked.
+
+XNAT makes zips on the fly: no length, sizes and CRC behind each member ("data descriptor"). The end of a member is
+where its deflate stream ends, or, for stored members, where a descriptor stands that agrees with the bytes before it.
+The directory at the end is read too: it must tell of the same members, and only it tells of symbolic links.
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from xnat.exceptions import XNATDownloadError
+
+__all__ = ["BadZipError", "CutZipError", "Directory", "Member", "ZipStream"]
+
+_LOCAL, _DESCRIPTOR, _CENTRAL, _END = b"PK\x03\x04", b"PK\x07\x08", b"PK\x01\x02", b"PK\x05\x06"
+_END64, _LOCATOR64 = b"PK\x06\x06", b"PK\x06\x07"
+_STORED, _DEFLATED = 0, 8
+_ENCRYPTED, _HAS_DESCRIPTOR, _UTF8 = 0x1, 0x8, 0x800
+_PIECE = 1 << 20  # bytes unpacked at once
+_BITE = 1 << 17  # packed bytes looked at at once: members are often small, and what is too much is read again
+_UNIX = 3
+_SIGNED = ("<4sLLL", "<4sLQQ")
+_DESCRIPTOR_MAX = struct.calcsize("<4sLQQ")
+
+
+class BadZipError(XNATDownloadError):
+    """The bytes are not a sound zip."""
+
+
+class CutZipError(BadZipError):
+    """The bytes end before the zip does: the transfer broke off."""
+
+
+@dataclass
+class Member:
+    """One member, complete only after its bytes were read.
+
+    :ivar size: bytes as announced, None if they are only known afterwards
+    :ivar packed: bytes it takes in the archive
+    """
+
+    name: str
+    raw_name: bytes
+    flags: int
+    method: int
+    crc: int = 0
+    size: int | None = None
+    packed: int | None = None
+    zip64: bool = False
+
+    @property
+    def is_dir(self) -> bool:
+        """Whether it stands for a folder."""
+        return self.name.endswith("/")
+
+
+@dataclass(frozen=True)
+class Directory:
+    """One line of the directory at the end of the archive."""
+
+    raw_name: bytes
+    crc: int
+    size: int
+    mode: int
+
+    @property
+    def is_special(self) -> bool:
+        """Whether it is a symbolic link, a device, ...: anything that is neither file nor folder."""
+        kind = stat.S_IFMT(self.mode)
+        return kind not in (0, stat.S_IFREG, stat.S_IFDIR)
+
+
+class _Source:
+    """Bytes from chunks, with a look ahead and a way back."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._buffer = b""
+        self._position = 0
+        self._passed = 0  # bytes before the buffer
+
+    @property
+    def offset(self) -> int:
+        """Bytes taken so far."""
+        return self._passed + self._position
+
+    def more(self, limit: int = _BITE) -> bytes:
+        """What comes next, at most *limit* bytes; empty at the end."""
+        if self._position >= len(self._buffer):
+            self._passed += len(self._buffer)
+            self._buffer, self._position = next(filter(None, self._chunks), b""), 0
+        data = self._buffer[self._position : self._position + limit]
+        self._position += len(data)
+        return data
+
+    def unread(self, count: int) -> None:
+        """Give back the last *count* bytes of what :py:meth:`more` returned last."""
+        self._position -= count
+
+    def peek(self, count: int) -> bytes:
+        """Up to *count* bytes, which stay."""
+        while len(self._buffer) - self._position < count:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                break
+            self._passed += self._position
+            self._buffer = self._buffer[self._position :] + chunk
+            self._position = 0
+        return self._buffer[self._position : self._position + count]
+
+    def take(self, count: int) -> bytes:
+        """Exactly *count* bytes."""
+        data = self.peek(count)
+        if len(data) < count:
+            raise CutZipError("the zip ends in the middle")
+        self._position += count
+        return data
+
+
+class ZipStream:
+    """Iterates over the members of a zip that arrives in chunks; read each one with :py:meth:`read` before the next.
+
+    :ivar directory: the directory at the end, there when the iteration ended
+    :ivar packed: bytes of the archive that were unpacked so far
+    """
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._source = _Source(chunks)
+        self._current: Member | None = None
+        self._seen: list[Member] = []
+        self.directory: list[Directory] = []
+        self.packed = 0
+
+    def __iter__(self) -> Iterator[Member]:
+        while True:
+            if self._current is not None:
+                for _ in self.read():
+                    pass
+            signature = self._source.peek(4)
+            if signature != _LOCAL:
+                break
+            self._current = self._local_header()
+            self._seen.append(self._current)
+            yield self._current
+        if len(signature) < 4:
+            raise CutZipError("the zip ends in the middle" if self._seen or signature else "the zip is empty")
+        self._central_directory()
+
+    def read(self) -> Iterator[bytes]:
+        """The bytes of the current member; checks size and CRC at the end."""
+        member, self._current = self._current, None
+        if member is None:
+            return
+        if member.flags & _ENCRYPTED:
+            raise BadZipError(f"member {member.name!r} is encrypted")
+        if member.method == _DEFLATED:
+            pieces = self._inflate(member)
+        elif member.method == _STORED:
+            pieces = self._stored(member) if member.size is not None else self._stored_until_descriptor(member)
+        else:
+            raise BadZipError(f"member {member.name!r} has compression method {member.method}, which is not supported")
+        yield from pieces
+
+    def _local_header(self) -> Member:
+        fields = struct.unpack("<4s5H3L2H", self._source.take(30))
+        _, _, flags, method, _, _, crc, packed, size, name_length, extra_length = fields
+        raw = self._source.take(name_length)
+        extra = self._source.take(extra_length)
+        member = Member(_decode(raw, flags), raw, flags, method, crc)
+        member.zip64 = _extra64(extra) is not None
+        if not flags & _HAS_DESCRIPTOR:
+            member.size, member.packed = _real_sizes(size, packed, extra)
+        elif method == _STORED and packed == size != 0 and size != 0xFFFFFFFF:
+            member.size, member.packed = size, packed  # announced twice; both are checked
+        return member
+
+    def _inflate(self, member: Member) -> Iterator[bytes]:
+        engine = zlib.decompressobj(-zlib.MAX_WBITS)
+        crc = size = fed = 0
+        data, waiting = b"", False
+        while not engine.eof:
+            # With the input used up there may still be output inside: a full piece says so.
+            if not data and not waiting:
+                if not (data := self._source.more()):
+                    raise CutZipError(f"the zip ends in the middle of {member.name!r}")
+                fed += len(data)
+                self.packed += len(data)
+            try:
+                piece = engine.decompress(data, _PIECE)
+            except zlib.error as error:
+                raise BadZipError(f"member {member.name!r} is damaged: {error}") from None
+            data, waiting = engine.unconsumed_tail, len(piece) == _PIECE
+            size, crc = size + len(piece), zlib.crc32(piece, crc)
+            if piece:
+                yield piece
+        surplus = len(engine.unused_data)
+        self._source.unread(surplus)
+        self.packed -= surplus
+        self._finish(member, crc, size, fed - surplus)
+
+    def _stored(self, member: Member) -> Iterator[bytes]:
+        left, crc = member.size or 0, 0
+        size = left
+        while left:
+            data = self._source.more(min(left, _PIECE))
+            if not data:
+                raise CutZipError(f"the zip ends in the middle of {member.name!r}")
+            left -= len(data)
+            self.packed += len(data)
+            crc = zlib.crc32(data, crc)
+            yield data
+        self._finish(member, crc, size, size)
+
+    def _stored_until_descriptor(self, member: Member) -> Iterator[bytes]:
+        """Bytes up to a descriptor that agrees with them (a signature inside the data does not)."""
+        crc = size = 0
+        while data := self._source.more(_PIECE):
+            done, found = 0, data.find(_DESCRIPTOR)
+            while 0 <= found <= len(data) - _DESCRIPTOR_MAX:
+                crc, size, done = zlib.crc32(data[done:found], crc), size + found - done, found
+                if _agrees(data, found, crc, size):
+                    break
+                found = data.find(_DESCRIPTOR, found + 1)
+            else:
+                if found < 0:  # but a signature may be torn between two chunks
+                    found = next((len(data) - n for n in (3, 2, 1) if data.endswith(_DESCRIPTOR[:n])), len(data))
+                crc, size, done = zlib.crc32(data[done:found], crc), size + found - done, found
+            self.packed += found
+            if found:
+                yield data[:found]
+            self._source.unread(len(data) - found)
+            head = self._source.peek(_DESCRIPTOR_MAX)
+            if _agrees(head, 0, crc, size):
+                self._finish(member, crc, size, size)
+                return
+            if len(head) < _DESCRIPTOR_MAX:
+                break
+            if head.startswith(_DESCRIPTOR):  # a false one: step over it, or it would be found for ever
+                yield self._source.take(1)
+                crc, size = zlib.crc32(head[:1], crc), size + 1
+                self.packed += 1
+        raise CutZipError(f"the zip ends in the middle of {member.name!r}")
+
+    def _descriptor_here(self, member: Member, crc: int, size: int, packed: int) -> int:
+        """The length of the descriptor that stands here and agrees, 0 if there is none."""
+        for form in _SIGNED:
+            head = self._source.peek(struct.calcsize(form))
+            if len(head) == struct.calcsize(form) and struct.unpack(form, head) == (
+                _DESCRIPTOR,
+                crc,
+                *_fit(form, packed, size),
+            ):
+                return len(head)
+        for form in ("<LLL", "<LQQ"):
+            head = self._source.peek(struct.calcsize(form))
+            if len(head) == struct.calcsize(form) and struct.unpack(form, head) == (crc, *_fit(form, packed, size)):
+                return len(head)
+        return 0
+
+    def _finish(self, member: Member, crc: int, size: int, packed: int) -> None:
+        if member.flags & _HAS_DESCRIPTOR:
+            length = self._descriptor_here(member, crc, size, packed)
+            if not length:
+                cut = len(self._source.peek(24)) < 24
+                raise (CutZipError if cut else BadZipError)(f"member {member.name!r} is damaged: size or CRC differs")
+            self._source.take(length)
+        elif (crc, size, packed) != (member.crc, member.size, member.packed):
+            raise BadZipError(f"member {member.name!r} is damaged: size or CRC differs")
+        member.crc, member.size, member.packed = crc, size, packed
+
+    def _central_directory(self) -> None:
+        begin = self._source.offset
+        while (signature := self._source.peek(4)) == _CENTRAL:
+            self.directory.append(self._directory_line())
+        length = self._source.offset - begin
+        if signature == _END64:
+            signature = self._end64()
+        if signature != _END:
+            raise (BadZipError if len(signature) == 4 else CutZipError)(
+                "the zip has no end, or bytes between its members"
+            )
+        _, disk, first, here, count, told_length, told_begin, comment = struct.unpack("<4s4H2LH", self._source.take(22))
+        self._source.take(comment)
+        if self._source.more():
+            raise BadZipError("bytes after the end of the zip")
+        lines = len(self.directory)
+        told = [(disk, 0), (first, 0), (here, lines), (count, lines), (told_length, length), (told_begin, begin)]
+        if any(number not in (real, 0xFFFF, 0xFFFFFFFF) for number, real in told):
+            raise BadZipError("the end of the zip is damaged")
+        listed = sorted((line.raw_name, line.crc, line.size) for line in self.directory)
+        if listed != sorted((member.raw_name, member.crc, member.size or 0) for member in self._seen):
+            raise BadZipError("the zip's directory tells of other members than there are")
+
+    def _end64(self) -> bytes:
+        """Step over the end of a large zip; gives the signature behind it."""
+        (length,) = struct.unpack("<4xQ", self._source.take(12))
+        if length > _PIECE:
+            raise BadZipError("the end of the zip is damaged")
+        self._source.take(length)
+        if self._source.take(20)[:4] != _LOCATOR64:
+            raise BadZipError("the end of the zip is damaged")
+        return self._source.peek(4)
+
+    def _directory_line(self) -> Directory:
+        fields = struct.unpack("<4s2B5H3L5H2L", self._source.take(46))
+        system, crc, packed, size = fields[2], fields[8], fields[9], fields[10]
+        name_length, extra_length, comment_length, attributes = fields[11], fields[12], fields[13], fields[16]
+        raw = self._source.take(name_length)
+        extra = self._source.take(extra_length)
+        self._source.take(comment_length)
+        size, _ = _real_sizes(size, packed, extra)
+        # Some writers put Unix modes there without saying so; a link must not slip through by that.
+        mode = attributes >> 16 if system == _UNIX or stat.S_IFMT(attributes >> 16) == stat.S_IFLNK else 0
+        return Directory(raw, crc, size, mode)
+
+
+def _agrees(data: bytes, position: int, crc: int, size: int) -> bool:
+    """Whether a descriptor of a stored member stands at this place and tells of these bytes."""
+    for form in _SIGNED:
+        if len(data) - position >= struct.calcsize(form) and struct.unpack_from(form, data, position) == (
+            _DESCRIPTOR,
+            crc,
+            *_fit(form, size, size),
+        ):
+            return True
+    return False
+
+
+def _fit(form: str, *numbers: int) -> tuple[int, ...]:
+    # 32-bit fields of huge members hold the low bits, in what some writers produce.
+    return numbers if "Q" in form else tuple(number & 0xFFFFFFFF for number in numbers)
+
+
+def _extra64(extra: bytes) -> bytes | None:
+    position = 0
+    while position + 4 <= len(extra):
+        kind, length = struct.unpack_from("<HH", extra, position)
+        if kind == 1:
+            return extra[position + 4 : position + 4 + length]
+        position += 4 + length
+    return None
+
+
+def _real_sizes(size: int, packed: int, extra: bytes) -> tuple[int, int]:
+    """Size and packed size, from the zip64 field where the short ones say so."""
+    long = _extra64(extra)
+    values = [value for (value,) in struct.iter_unpack("<Q", long[: len(long) // 8 * 8])] if long else []
+    if size == 0xFFFFFFFF and values:
+        size = values.pop(0)
+    if packed == 0xFFFFFFFF and values:
+        packed = values.pop(0)
+    return size, packed
+
+
+def _decode(raw: bytes, flags: int) -> str:
+    # Without the flag it should be code page 437, but in practice it is UTF-8 more often than that.
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("utf-8", "surrogateescape") if flags & _UTF8 else raw.decode("cp437")
