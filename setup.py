@@ -19,7 +19,7 @@ EXTRAS = {
     "docs": ["sphinx>=7", "furo"],
 }
 EXTRAS["dev"] = sorted(
-    {requirement for name in ("sandbox", "pandas", "docs") for requirement in EXTRAS[name]}
+    {requirement for name in ("sandbox", "pandas", "docs", "fsspec", "dask") for requirement in EXTRAS[name]}
     | {
         "hypothesis",
         "mypy>=1.10",
@@ -48,7 +48,13 @@ setup(
     package_data={"xnat": ["py.typed"], "xnat.sandbox": ["schemas/*.tsv", "schemas/*.xsd", "schemas/*/*.xsd"]},
     install_requires=["requests>=2.31", "lxml>=4.9.3", "progressbar2>=4.2", "six>=1.16"],
     extras_require=EXTRAS,
-    entry_points={"pytest11": ["xnat_sandbox = xnat.sandbox.pytest_plugin"]},
+    entry_points={
+        "console_scripts": ["xnat = xnat.cli:main"],
+        "pytest11": ["xnat_sandbox = xnat.sandbox.pytest_plugin"],
+        "fsspec.specs": [
+            f"{protocol} = xnat.filesystem:XNATFileSystem" for protocol in ("xnat", "xnat+http", "xnat+https")
+        ],
+    },
     zip_safe=False,
     classifiers=[
         "Development Status :: 4 - Beta",

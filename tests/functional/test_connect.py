@@ -23,6 +23,13 @@ from .conftest import connect
 SHARED = Path(__file__).parents[3] / "shared" / "schemas"
 
 
+@pytest.fixture(autouse=True)
+def own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Other tests make modules as well.
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+
+
 def generated_files() -> set[str]:
     return set(glob.glob(os.path.join(tempfile.gettempdir(), "xnat_*", "xnat_classes_*.py")))
 
@@ -283,6 +290,7 @@ def test_jsession_is_reused(server: Sandbox) -> None:
         with xnat.connect(server.url, jsession=first.jsession) as again:
             assert again.jsession == first.jsession
             assert again.logged_in_user == "admin"
+        assert first.get("/data/projects").status_code == 200, "what connect() was given it must not end"
     with pytest.raises(exceptions.XNATLoginFailedError):
         xnat.connect(server.url, jsession="0" * 32)
 
@@ -294,4 +302,4 @@ def test_real_schemas(name: str, tmp_path: Path) -> None:
     with Sandbox(schemas=SHARED / name, xnat_version=version) as server, connect(server) as session:
         session.classes.ProjectData(parent=session, name="P")
         assert issubclass(session.classes.MrSessionData, session.classes.ImageSessionData)
-    assert not list(tmp_path.iterdir())
+    assert generated_files() == set()
