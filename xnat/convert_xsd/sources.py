@@ -42,7 +42,7 @@ class Collection(NamedTuple):
     problems: list[Problem]
 
 
-def from_xapi(fetch: Fetch, fetch_json: FetchJSON, *, extension_types: bool = True, threads: int = 8) -> Collection:
+def from_xapi(fetch: Fetch, fetch_json: FetchJSON, *, extension_types: bool = True, threads: int = 16) -> Collection:
     """Return the schemas of a 1.7 or newer server: one request for the list, one per schema.
 
     :param extension_types: False for XNAT's own types only; saves the list and most of the requests
@@ -60,7 +60,7 @@ def from_xapi(fetch: Fetch, fetch_json: FetchJSON, *, extension_types: bool = Tr
 
 
 def from_1_6(
-    fetch: Fetch, fetch_json: FetchJSON, *, server: str = "", extension_types: bool = True, threads: int = 8
+    fetch: Fetch, fetch_json: FetchJSON, *, server: str = "", extension_types: bool = True, threads: int = 16
 ) -> Collection:
     """Return the schemas of a 1.6 server, which has no list: an example project's XML names those in use.
 

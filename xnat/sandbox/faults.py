@@ -39,6 +39,7 @@ __all__ = [
     "cut",
     "delay",
     "expire",
+    "lose_answer",
     "login_page",
     "redirect",
     "stall",
@@ -160,6 +161,16 @@ def close() -> Action:
     return Action(before=before)
 
 
+def lose_answer() -> Action:
+    """Do what was asked, then close the connection instead of answering."""
+
+    def after(request: Request, response: Response) -> Response:
+        response.close()
+        raise Disconnect
+
+    return Action(after=after)
+
+
 def cut(size: int, *, chunked: bool = False) -> Action:
     """Close the connection after ``size`` bytes of the body; with Content-Length, or chunked."""
 
@@ -223,11 +234,15 @@ def redirect(url: str, code: int = 302) -> Action:
     return Action(before=before)
 
 
-def expire() -> Action:
-    """The server forgets all sessions, then goes on as always."""
+def expire(every: float = 0.0) -> Action:
+    """The server forgets all sessions, then goes on as always; with ``times=None`` once ``every`` so many seconds."""
+    last = [float("-inf")]
 
     def before(request: Request, application: Application) -> None:
-        application.sessions.end_all()
+        now = time.monotonic()
+        if now - last[0] >= every:
+            last[0] = now
+            application.sessions.end_all()
 
     return Action(before=before)
 

@@ -65,6 +65,7 @@ _SCAN = (
 _ABSTRACT = {
     "xnat:experimentData", "xnat:genericData", "xnat:subjectAssessorData", "xnat:imageSessionData", "xnat:derivedData",
     "xnat:imageAssessorData", "xnat:mrAssessorData", "xnat:petAssessorData", "xnat:abstractProjectAsset",
+    "xnat:imageScanData",
 }  # fmt: skip
 # References worth looking into for fields: most others lead to lists of further objects.
 _EXPANDED = {
@@ -93,9 +94,10 @@ def sql_name(xsi_type: str) -> str:
 
 
 def searchable(schemas: Schemas) -> list[str]:
-    """The data types that can be searched for: projects, subjects, and every concrete kind of experiment."""
-    experiments = [name for name in schemas.subtypes("xnat:experimentData") if name not in _ABSTRACT]
-    return ["xnat:projectData", "xnat:subjectData", *sorted(experiments), "xnat:investigatorData"]
+    """The data types that can be searched for: projects, subjects, and every concrete kind of experiment and scan."""
+    kinds = [*schemas.subtypes("xnat:experimentData"), *schemas.subtypes("xnat:imageScanData")]
+    concrete = sorted({name for name in kinds if name not in _ABSTRACT})
+    return ["xnat:projectData", "xnat:subjectData", *concrete, "xnat:investigatorData"]
 
 
 def titles(schemas: Schemas, xsi_type: str) -> tuple[str, str]:

@@ -123,6 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
         except Disconnect:
             self._write(pending)
             raise
+        except (ConnectionError, TimeoutError):  # the client has gone
+            raise
         except Exception as error:  # the head is out: all that is left is to show that the body is incomplete
             log.exception("The body of %s %s failed", self.command, self.path)
             raise Disconnect from error

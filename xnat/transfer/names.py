@@ -29,6 +29,7 @@ __all__ = [
 PRIVATE_PREFIX = ".xnat-"
 
 _MAX_BYTES = 255  # the limit of ext4, XFS, APFS and (in UTF-16 units) NTFS for one name
+_MAX_PATH = 4000  # what systems take for a whole path ends there or earlier
 _DIGEST_LENGTH = 16
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -93,19 +94,20 @@ def resolve_inside(target: str | os.PathLike[str], relative: str | os.PathLike[s
     drives = os.name == "nt" and bool(windows.drive or windows.root)
     if not parts or climbs or drives or PurePosixPath(text).is_absolute() or "\0" in text:
         raise XNATDownloadError(f"refused to write {text!r}: not a path below {root}")
-    place = root
-    real_root: Path | None = None
+    place = os.fspath(root)
     for part in parts[:-1]:
-        place = place / part
-        if place.is_symlink():
-            real_root = real_root or root.resolve()
-            try:
-                inside = place.resolve().is_relative_to(real_root)
-            except (OSError, RuntimeError):  # a loop
-                inside = False
-            if not inside:
-                raise XNATDownloadError(f"refused to write {text!r}: {place} is a link that leaves {root}")
-    return place / parts[-1]
+        # As text: this is asked several times for every file, and paths as objects cost ten times as much.
+        place = os.path.join(place, part)
+        if os.path.islink(place) and not _leads_inside(Path(place), root):
+            raise XNATDownloadError(f"refused to write {text!r}: {place} is a link that leaves {root}")
+    return Path(place, parts[-1])
+
+
+def _leads_inside(link: Path, root: Path) -> bool:
+    try:
+        return link.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # a loop
+        return False
 
 
 def unsafe_objection(name: str) -> str | None:
@@ -124,6 +126,8 @@ def unsafe_objection(name: str) -> str | None:
         return "drive letter"
     if ".." in name.split("/"):
         return "path leads out of its folder"
+    if len(name) > _MAX_PATH:
+        return f"path longer than {_MAX_PATH} characters"
     try:
         name.encode()
     except UnicodeEncodeError:
