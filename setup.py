@@ -17,17 +17,23 @@ EXTRAS = {
     "dask": ["dask>=2024.2", "distributed>=2024.2"],
     "keyring": ["keyring>=24"],
     "docs": ["sphinx>=7", "furo"],
+    "fuzz": ["atheris>=2.3; platform_system == 'Linux'"],
 }
 EXTRAS["dev"] = sorted(
     {requirement for name in ("sandbox", "pandas", "docs", "fsspec", "dask") for requirement in EXTRAS[name]}
     | {
         "hypothesis",
+        "ipykernel",
         "mypy>=1.10",
+        "nbclient",
+        "nbconvert",
         "pandas-stubs",
+        "pexpect",
         "pytest>=8",
         "pytest-cov",
         "pytest-timeout",
         "pytest-xdist",
+        "rich",
         "ruff>=0.6",
         "types-requests",
         "types-six",

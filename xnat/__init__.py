@@ -9,12 +9,29 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .connection import connect
+    from .mapping import FilterFunctions, MappedFunctionFailed, MappingLevel
+    from .offline import load_model
     from .session import XNATSession
 
-__all__ = ["XNATSession", "__version__", "connect", "exceptions"]
+__all__ = [
+    "FilterFunctions",
+    "MappedFunctionFailed",
+    "MappingLevel",
+    "XNATSession",
+    "__version__",
+    "connect",
+    "exceptions",
+    "load_model",
+]
 
 # Where the rest lives. It is imported when first used, so that importing the package stays quick.
-_HOMES = {"connect": "connection", "XNATSession": "session"}
+_HOMES = {
+    "connect": "connection",
+    "load_model": "offline",
+    "XNATSession": "session",
+    **dict.fromkeys(("FilterFunctions", "MappedFunctionFailed", "MappingLevel"), "mapping"),
+    **dict.fromkeys(("load_ipython_extension", "unload_ipython_extension"), "notebook"),
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -32,8 +49,9 @@ def __getattr__(name: str) -> Any:
 #: Modules that scripts reach as attributes of the package.
 _MODULES = frozenset(
     {
-        "connection", "convert_xsd", "core", "datatypes", "inspect", "prearchive", "search", "services", "session",
-        "users", "xnatbases", "xnatcore",
+        "connection", "convert_xsd", "core", "datatypes", "dicom", "filesystem", "inspect", "mapping", "offline",
+        "pickling", "prearchive", "search", "services", "session",
+        "users", "utils", "xnatbases", "xnatcore",
     }
 )  # fmt: skip
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from .core.caching import caching as cached
 from .core.listings import result_rows
-from .exceptions import XNATForbiddenError, XNATNotFoundError, XNATValueError
+from .core.looking import starting_point
+from .exceptions import XNATForbiddenError, XNATNotFoundError, XNATResponseError, XNATValueError
 from .versions import ask_version, version_tuple
 
 if TYPE_CHECKING:
     import datetime
 
+    from .inspect import Inspect
     from .plugins import Plugins
+    from .protocols import Connection
     from .transport.client import HTTPClient
+    from .xnatbases.mounted import MountType
 
 __all__ = ["AboutServer"]
 
@@ -25,6 +31,9 @@ class AboutServer:
 
         @property
         def client(self) -> HTTPClient: ...
+
+        @property
+        def inspect(self) -> Inspect: ...
 
         def get_json(self, uri: str) -> Any: ...
 
@@ -62,16 +71,22 @@ class AboutServer:
         """How long the server has been up (XNAT 1.7+). Not cached."""
         import datetime
 
-        told = self.get_json("/xapi/siteConfig/uptime")
-        return datetime.timedelta(**{unit: float(told.get(unit, 0)) for unit in ("days", "hours", "minutes", "seconds")})
+        uri = "/xapi/siteConfig/uptime"
+        told = self.get_json(uri)
+        try:
+            return datetime.timedelta(
+                **{unit: float(told.get(unit, 0)) for unit in ("days", "hours", "minutes", "seconds")}
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise XNATResponseError(f"{uri}: the server's answer is no span of time ({error})", url=uri) from error
 
-    @property
+    @starting_point
     @cached
     def plugins(self) -> Plugins:
         """The server's plugins, by ID (XNAT 1.7+); see :class:`xnat.plugins.Plugins`."""
         from .plugins import Plugins
 
-        return Plugins(self)
+        return Plugins(cast("Connection", self))
 
     @property
     @cached
@@ -84,7 +99,24 @@ class AboutServer:
             rows = self.get_json("/xapi/access/projects")
         except (XNATNotFoundError, XNATForbiddenError):
             return {}
-        return {str(row["ID"]): str(row["role"]) for row in rows}
+        try:
+            return {str(row["ID"]): str(row["role"]) for row in rows}
+        except (KeyError, TypeError) as error:
+            raise XNATResponseError("The server's answer is no list of projects and roles") from error
+
+    def display_fields(self, xsi_type: str) -> frozenset[str]:
+        """The display fields of a data type, by which can be searched. One GET per type when first asked for.
+
+        :raises XNATResponseError: the server doesn't know the type (400)
+        """
+        known = self._display_fields()
+        if xsi_type not in known:
+            known[xsi_type] = frozenset(self.inspect.datafields(xsi_type, prepend_type=False))
+        return known[xsi_type]
+
+    @cached
+    def _display_fields(self) -> dict[str, frozenset[str]]:
+        return {}
 
     @property
     @cached
@@ -99,6 +131,29 @@ class AboutServer:
         """The types of scans."""
         uri = "/data/archive/scan_types"
         return [row["type"] for row in result_rows(self.get_json(uri), uri)]
+
+    @property
+    def mount_data_dir(self) -> Path | None:
+        """The server's archive as a directory here (``XNAT_DATA`` in the environment), None if there is none."""
+        path = os.environ.get("XNAT_DATA")
+        return Path(path) if path and Path(path).is_dir() else None
+
+    @property
+    def mount_data_dir_type(self) -> MountType:
+        """How the folders of :attr:`mount_data_dir` are laid out."""
+        from .xnatbases.mounted import mount_type
+
+        return mount_type(self.mount_data_dir)
+
+    @property
+    def mount_xsi_type(self) -> str | None:
+        """Type of the object that a JupyterHub of XNAT was started for (``XNAT_XSI_TYPE`` in the environment)."""
+        return os.environ.get("XNAT_XSI_TYPE") or None
+
+    @property
+    def mount_xnat_item_id(self) -> str | None:
+        """ID of the object that a JupyterHub of XNAT was started for (``XNAT_ITEM_ID`` in the environment)."""
+        return os.environ.get("XNAT_ITEM_ID") or None
 
     @property
     def session_expiration_time(self) -> tuple[datetime.datetime, float] | None:

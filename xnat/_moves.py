@@ -80,6 +80,8 @@ class Moves:
         chunk_size: int = CHUNK_SIZE,
         update_func: UpdateFunc | None = None,
         timeout: Timeout = None,
+        *,
+        expected_md5_digest: str | None = None,
     ) -> int:
         """Download what is at a REST path into an open binary file.
 
@@ -87,7 +89,9 @@ class Moves:
         :param update_func: called per chunk with (bytes so far, bytes in all or None, False), and once more with True
             when the download is finished or has failed
         :param verbose: a progress bar on stdout, if that is a terminal and no ``update_func`` is given
+        :param expected_md5_digest: MD5 the content must have, in hex; what came by then stays in the file
         :return: the number of bytes
+        :raises XNATDownloadError: it came short or damaged
         """
         from .transfer.download import download_stream
         from .transfer.progress import default_update_func
@@ -99,6 +103,7 @@ class Moves:
             uri,
             target_stream,
             query=None if format is None else {"format": format},
+            digest=expected_md5_digest,
             chunk_size=chunk_size,
             update_func=update_func,
             timeout=timeout,
@@ -125,6 +130,70 @@ class Moves:
         response = self.client.request("GET", uri, query=query, stream=True, timeout=timeout, allow_html=True)
         with response:
             yield from response.iter_content(chunk_size)
+
+    def upload_file(
+        self,
+        uri: str,
+        path: str | os.PathLike[str],
+        verbose: bool = True,
+        *,
+        upload_size: int | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Upload a file to a REST path; other parameters as :meth:`upload`.
+
+        :param verbose: show a progress bar, if stdout is a terminal
+        :param upload_size: not needed: the file tells its size
+        :raises FileNotFoundError: there is no such file
+        """
+        from .transfer.upload import upload_file
+
+        return upload_file(self.client, uri, Path(path).expanduser(), verbose=verbose, **_with_checked_method(kwargs))
+
+    def upload_string(self, uri: str, data: str | bytes, **kwargs: Any) -> Any:
+        """Upload text (as UTF-8) or bytes to a REST path; other parameters as :meth:`upload`.
+
+        :raises TypeError: ``data`` is something else
+        """
+        from .transfer.upload import upload_data
+
+        if not isinstance(data, (str, bytes, bytearray)):
+            raise TypeError(f"upload_string() takes text or bytes, not {type(data).__name__}; see upload_stream()")
+        return upload_data(self.client, uri, data, **_with_checked_method(kwargs))
+
+    def upload_stream(
+        self,
+        uri: str,
+        stream: IO[Any],
+        retries: int = 1,
+        query: Mapping[str, str] | None = None,
+        content_type: str | None = None,
+        method: str = "put",
+        overwrite: bool = False,
+        timeout: Timeout = None,
+        verbose: bool = False,
+        upload_size: int | None = None,
+        update_func: UpdateFunc | None = None,
+    ) -> Any:
+        """Upload an open file, from where it stands, or any stream of bytes; it is not closed.
+
+        A stream that can't tell its length is put aside in a temporary file first, since XNAT has to be told.
+
+        :param upload_size: not needed: the length is found out
+        """
+        from .transfer.upload import upload_data
+
+        options = {"retries": retries, "query": dict(query or {}), "content_type": content_type, "method": method}
+        return upload_data(
+            self.client,
+            uri,
+            stream,
+            overwrite=overwrite,
+            timeout=timeout,
+            verbose=verbose,
+            update_func=update_func,
+            **_with_checked_method(options),
+        )
 
     def upload(
         self,
@@ -153,8 +222,7 @@ class Moves:
         from .transfer.upload import upload_data, upload_file
         from .xnatbases.resource import local_file
 
-        if method not in ("put", "post"):
-            raise XNATValueError(f"Invalid upload method {method!r}: 'put' and 'post' work")
+        _with_checked_method({"method": method})
         local = local_file(file_)
         send: Any = upload_data if local is None else upload_file
         return send(
@@ -169,3 +237,9 @@ class Moves:
             update_func=update_func,
             timeout=timeout,
         )
+
+
+def _with_checked_method(options: dict[str, Any]) -> dict[str, Any]:
+    if options.get("method", "put") not in ("put", "post"):
+        raise XNATValueError(f"Invalid upload method {options['method']!r}: 'put' and 'post' work")
+    return options

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import uris
-from .exceptions import XNATNotConnectedError, XNATResponseError
+from .core.listings import result_rows
+from .core.rows import Rows, parse
+from .exceptions import XNATError, XNATNotConnectedError, XNATResponseError
 
 if TYPE_CHECKING:
     import requests
@@ -216,23 +219,62 @@ class Verbs:
         response = self.get(uri, format="json", query=query, accepted_status=accepted_status)
         try:
             return response.json()
-        except ValueError as error:
-            excerpt = response.content[:200].decode("utf-8", "replace")
-            raise XNATResponseError(
-                f"Could not decode JSON from [{uri}] {excerpt}",
-                method="GET",
-                url=uris.redact(response.url),
-                status_code=response.status_code,
-                text=excerpt,
-            ) from error
+        except (ValueError, RecursionError) as error:
+            raise _not_json(uri, response.url, response.status_code, response.content) from error
 
-    def write_fields(self, uri: str, fields: Query, *, timeout: Timeout = None) -> requests.Response:
-        """PUT fields of an item: path → text. In the URL, or in the body where :attr:`form_writes` is set."""
-        if not self.form_writes:
-            return self.put(uri, query=fields, timeout=timeout)
-        # The type stays in the query: XNAT settles it before it reads the body (rest.md 5.1).
-        body = dict(fields)
-        query = {"req_format": "form"}
-        if "xsiType" in body:
-            query["xsiType"] = str(body.pop("xsiType"))
-        return self.put(uri, data=body, query=query, timeout=timeout)
+    def get_rows(self, uri: str, query: Query | None = None, *, time: int, drop: Callable[[str], bool]) -> Rows:
+        """GET a listing, its rows packed as they are parsed.
+
+        :param time: when they are asked for, by the registry's clock
+        :param drop: says which columns to leave out
+        :raises XNATResponseError: what came is not a listing
+        """
+        response = self.get(uri, format="json", query=query)
+        url, status, content = response.url, response.status_code, response.content
+        # A long listing is held once at a time: as bytes, as text, as rows.
+        del response
+        try:
+            rows = parse(content, time, drop)
+            return Rows(result_rows(json.loads(content), uri), time, drop) if rows is None else rows
+        except XNATError:
+            raise
+        except (ValueError, RecursionError) as error:
+            raise _not_json(uri, url, status, content) from error
+
+    def write_fields(
+        self, uri: str, fields: Query, *, timeout: Timeout = None, idempotent: bool = True
+    ) -> requests.Response:
+        """PUT fields of an item: path → text. In the URL, or in the body where :attr:`form_writes` is set.
+
+        :param idempotent: whether a second one is answered like the first, so that a lost one can be sent again
+        """
+        query, body = dict(fields), None
+        if self.form_writes:
+            # What isn't a path of the item stays in the query: XNAT's SecureResource looks for it there, and it settles
+            # the type before it reads the body.
+            body = {name: value for name, value in fields.items() if "/" in name} or None
+            query = {name: value for name, value in fields.items() if "/" not in name}
+            query.update({"req_format": "form"} if body else {})
+        return self._request(
+            "PUT",
+            uri,
+            accepted=self.accepted_status_put,
+            query=query,
+            data=body,
+            timeout=timeout,
+            idempotent=idempotent,
+        )
+
+
+def _not_json(uri: str, url: str, status: int, content: bytes) -> XNATResponseError:
+    excerpt = content[:200].decode("utf-8", "replace")
+    excerpt = "".join(character if character.isprintable() else " " for character in excerpt)
+    if uri.partition("?")[0].rstrip("/").endswith("/JSESSION"):
+        excerpt = "..."  # the session's ID; who has it is logged in
+    return XNATResponseError(
+        f"Could not decode JSON from [{uri}] {excerpt}",
+        method="GET",
+        url=uris.redact(url),
+        status_code=status,
+        text=excerpt,
+    )

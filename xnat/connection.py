@@ -17,15 +17,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .exceptions import XNATError, XNATResponseError
+from .pickling import Recipe, register, shared
 from .session import XNATSession
 from .versions import version_tuple
 
 if TYPE_CHECKING:
+    from .convert_xsd.load import ModelModule
     from .convert_xsd.model import Model
     from .protocols import Timeout
     from .transport.client import HTTPClient
+    from .transport.credentials import Credentials
 
-__all__ = ["connect"]
+__all__ = ["classes_of", "connect", "reopen"]
 
 #: The documented form of log lines.
 LOG_FORMAT = "[%(levelname)s] %(message)s"
@@ -106,23 +109,63 @@ def connect(
             logged_in_user=logged_in,
             client=client,
         )
+        session._own_login = not jsession
         if not no_parse_model:
             session.classes = _classes(session, _Options(extension_types, debug, cache))
             session.classes.bind(session)
         session.keepalive = keepalive
     except BaseException:
-        _undo(client, session)
+        _undo(client, session, own_login=not jsession)
         raise
+    # A name in an alias token's shape belongs to the token; it would be of no use, and half a secret.
+    named = None if credentials is not None and credentials.is_alias else (user or _unless_guest(logged_in))
+    recipe = Recipe(
+        client.original_server, named, verify, netrc_file, extension_types, detect_redirect, no_parse_model,
+        default_timeout, auth_provider, keepalive, cache,
+    )  # fmt: skip
+    session._recipe, session._reopen = register(session, recipe), reopen
     return session
 
 
-def _undo(client: HTTPClient, session: XNATSession | None) -> None:
-    if session is not None:
-        session.disconnect()
-        return
-    from .transport.auth import logout
+def reopen(recipe: Recipe, credentials: Credentials | None = None) -> XNATSession:
+    """The session a pickle tells of: the one it was made of if that lives in this process, else one that is connected
+    with the credentials of this process and shared by all that arrives here; see :mod:`xnat.pickling`.
 
-    logout(client)
+    :param credentials: what to connect with, if it comes to that; by default what this process has
+    :raises XNATAuthError: this process has no credentials of that user
+    """
+    session: XNATSession = shared(recipe, _reconnect, credentials)
+    return session
+
+
+def _reconnect(recipe: Recipe, credentials: Credentials) -> XNATSession:
+    return connect(
+        recipe.server,
+        credentials.user,
+        credentials.password,
+        verify=recipe.verify,
+        extension_types=recipe.extension_types,
+        detect_redirect=recipe.detect_redirect,
+        no_parse_model=recipe.no_parse_model,
+        default_timeout=recipe.default_timeout,
+        auth_provider=recipe.auth_provider,
+        keepalive=recipe.keepalive,
+        cache=recipe.cache,
+    )
+
+
+def _unless_guest(user: str) -> str | None:
+    return None if user == "guest" else user
+
+
+def _undo(client: HTTPClient, session: XNATSession | None, *, own_login: bool) -> None:
+    if session is not None:
+        session.disconnect(logout=own_login)
+        return
+    if own_login:
+        from .transport.auth import logout
+
+        logout(client)
     client.close()
 
 
@@ -167,20 +210,25 @@ class _Options:
 
 def _classes(session: XNATSession, options: _Options) -> Any:
     """The module with the classes of the server's data model."""
-    from . import xnatbases
-    from .convert_xsd import emit, load
-
     model = _model(session, options)
     for problem in model.problems:
         session.logger.warning("%s", problem)
+    return classes_of(model, f"Data model of {session.server} (XNAT {session.xnat_version})", debug=options.debug)
+
+
+def classes_of(model: Model, title: str, *, debug: bool = False) -> ModelModule:
+    """The classes of a data model, with their hand-written behaviour; they belong to no session yet."""
+    from . import xnatbases
+    from .convert_xsd import emit, load
+
     emitted = emit.emit(
         model,
         provided=xnatbases.provided_names(),
         reserved=_reserved_names(),
         bases={xsi_type: mixin.__name__ for xsi_type, mixin in xnatbases.BASES.items()},
-        title=f"Data model of {session.server} (XNAT {session.xnat_version})",
+        title=title,
     )
-    return load.load(emitted, model, debug=options.debug)
+    return load.load(emitted, model, debug=debug)
 
 
 def _reserved_names() -> frozenset[str]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CustomForms"]
 
-#: Since when XNAT has the service (rest.md 5.6; it answers 404 before).
+#: Since when XNAT has the service (its CustomFieldsApi); it answers 404 before.
 SINCE = "1.8.8"
 
 

@@ -133,10 +133,12 @@ class XNATConnectionError(XNATValueError):
 
     :ivar attempts: how many times the request was sent
     :ivar host: scheme, host and port that were asked
+    :ivar sent: False if surely no byte of the request went out, so that the server can't have done anything
     """
 
     attempts: int = 1
     host: str | None = None
+    sent: bool = True
 
 
 class XNATTimeoutError(XNATConnectionError):

@@ -38,7 +38,7 @@ class Inspect:
         :param fields_pattern: give the fields of these types that match this, not the types; one more GET per type
         """
         rows = result_rows(self._session.get_json(ELEMENTS), ELEMENTS)
-        types = [row["ELEMENT_NAME"] for row in rows if fnmatch.fnmatchcase(row["ELEMENT_NAME"], pattern)]
+        types = [name for name in (str(row["ELEMENT_NAME"]) for row in rows) if fnmatch.fnmatchcase(name, pattern)]
         if fields_pattern is None:
             return types
         found: list[str] = []
@@ -62,7 +62,7 @@ class Inspect:
         if not name:
             raise XNATValueError(f"{datatype!r} is no data type; give its name, its class, or an object of it")
         uri = uris.join(ELEMENTS, name)
-        fields = [row["FIELD_ID"] for row in result_rows(self._session.get_json(uri), uri)]
+        fields = [str(row["FIELD_ID"]) for row in result_rows(self._session.get_json(uri), uri)]
         # Fields with an argument (FIELD_MAP=dose) and those of sharing exist once per variable and project.
         plain = [field for field in fields if "=" not in field and "SHARINGSHAREPROJECT" not in field]
         return [f"{name}/{field}" if prepend_type else field for field in plain if fnmatch.fnmatchcase(field, pattern)]

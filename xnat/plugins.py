@@ -119,9 +119,9 @@ class Plugins(Mapping[str, PluginConfiguration]):
             answer = self._session.get_json(self.uri)
         except XNATNotFoundError:
             return {}
-        if not isinstance(answer, Mapping):
+        if not isinstance(answer, Mapping) or not all(isinstance(facts or {}, Mapping) for facts in answer.values()):
             raise XNATResponseError(
-                f"{self.uri}: asked for plugins, but the server's answer is no object", url=self.uri
+                f"{self.uri}: asked for plugins, but the server's answer is no object of objects", url=self.uri
             )
         return {id_: PluginConfiguration({"id": id_, **(facts or {})}) for id_, facts in answer.items()}
 
@@ -137,6 +137,9 @@ class Plugins(Mapping[str, PluginConfiguration]):
 
     def __len__(self) -> int:
         return len(self.data)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self.data)
 
     def __repr__(self) -> str:
         return f"<Plugins {{{', '.join(f'{id_!r}: {plugin!r}' for id_, plugin in self.data.items())}}}>"

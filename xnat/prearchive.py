@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from . import uris
 from ._answers import answer_uris, flag_text, label_of, post, project_id, without_none
+from ._effects import archive, is_lost, wait_until_gone
 from ._prearchived import PrearchiveFile, PrearchiveListing, PrearchiveResource, PrearchiveScan, part_at
 from .core import XNATBaseObject, caching
 from .core.listings import result_rows
 from .core.rows import Rows
 from .datatypes import convert_to
-from .exceptions import XNATNotFoundError, XNATResponseError, XNATTimeoutError, XNATValueError
+from .exceptions import XNATConnectionError, XNATNotFoundError, XNATResponseError, XNATTimeoutError, XNATValueError
 
 if TYPE_CHECKING:
     import requests
@@ -89,7 +90,7 @@ class Prearchive:
             uri = uris.join(uri, project_id(project) or "")
         time_asked = self._session.registry.now()
         rows = Rows(result_rows(self._session.get_json(uri), uri), time_asked)
-        wanted = [row for row in rows if allow_receiving or not _is_receiving(row.get("status", ""))]
+        wanted = [row for row in rows if allow_receiving or not _is_receiving(str(row.get("status", "")))]
         found = [prearchive_object(self._session, _row_uri(row), datafields=row) for row in wanted]
         for session in found:
             if self._caching is not None:
@@ -139,6 +140,8 @@ def _fits(pattern: str | None, *names: str | None) -> bool:
 def _row_uri(row: Mapping[str, Any]) -> str:
     names = (row.get("project") or UNASSIGNED, row.get("timestamp"), row.get("folderName"))
     # The url column has neither /data nor, always, its labels quoted.
+    if not all(names) and not row.get("url"):
+        raise XNATResponseError("The server's list of the prearchive has a row that doesn't say where its session is")
     return uris.join("/data/prearchive/projects", *map(str, names)) if all(names) else f"/data{row['url']}"
 
 
@@ -245,7 +248,8 @@ class PrearchiveSession(XNATBaseObject):
 
     @property
     def status(self) -> str | None:
-        """READY, CONFLICT, ERROR, or what is being done: RECEIVING, BUILDING, ARCHIVING, MOVING, DELETING, QUEUED_...
+        """READY, CONFLICT, ERROR, or what is being done: RECEIVING, BUILDING, ARCHIVING, MOVING, DELETING,
+        or one of these with ``QUEUED_`` in front.
 
         As of when the server was asked; :meth:`wait` and :meth:`clearcache` ask again.
         """
@@ -329,6 +333,9 @@ class PrearchiveSession(XNATBaseObject):
     ) -> Any:
         """Archive this prearchive session in the main archive. One POST, and a GET for what came of it.
 
+        If the answer is lost on the way (a connection that breaks, a proxy that gives up), it is not simply sent again:
+        the session is watched until it is archived, and sent once more only if the server did nothing.
+
         :param overwrite: how to handle existing data: ``none``, ``append`` or ``delete``
         :param quarantine: flag to indicate session should be quarantined
         :param trigger_pipelines: indicate that archiving should trigger pipelines
@@ -354,14 +361,30 @@ class PrearchiveSession(XNATBaseObject):
             "session": label_of(experiment),
         }
         self._check_alive()
-        response = post(
-            self._session, "/data/services/archive", without_none(query), accepted=(200, 301, 303), timeout=timeout
-        )
+        names = [label_of(experiment)] if experiment is not None else [self._row.get("name"), self._segment(5)]
+        labels = [str(name) for name in names if name]
+
+        def send() -> str:
+            accepted = (200, 301, 303)
+            response = post(
+                self._session, "/data/services/archive", without_none(query), accepted=accepted, timeout=timeout
+            )
+            return answer_uris(response)[0]
+
+        found = archive(self._session, send, self._status_now, project_id(project) or self.project, labels)
         registry = self._session.registry
         registry.wrote("import", "any")
         registry.drop(self._identity())
         self.clearcache()
-        return self._session.create_object(answer_uris(response)[0])
+        return self._session.create_object(found)
+
+    def _status_now(self) -> str | None:
+        """Its status, asked for now; None if it isn't there any more."""
+        self.clearcache()
+        try:
+            return self._ask().get("status") or ""
+        except XNATNotFoundError:
+            return None
 
     def delete(self, asynchronous: bool | None = None) -> requests.Response:
         """Delete the session from the prearchive. One POST; the server does it when it gets to it.
@@ -408,7 +431,15 @@ class PrearchiveSession(XNATBaseObject):
         self._check_alive()
         flag = flag_text("asynchronous", asynchronous)
         query = {"src": self.uri, **query, **({} if flag is None else {"async": flag})}
-        response = post(self._session, f"/data/services/prearchive/{name}", query)
+        try:
+            response = post(self._session, f"/data/services/prearchive/{name}", query)
+        except (XNATConnectionError, XNATResponseError) as error:
+            if not is_lost(error) or name == "rebuild":
+                raise
+            # It is done if the session is no longer where it was; that answer stands for the lost one.
+            wait_until_gone(error, self._status_now)
+            query = {"format": "json"}
+            response = self._session.client.request("GET", self.uri, query=query, accepted=(200, 404))
         self.clearcache()
         return response
 

@@ -18,12 +18,14 @@ from __future__ import annotations
 import collections
 import csv
 import io
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from . import uris
+from .columns import ColumnType, column_type, to_pandas
 from .exceptions import XNATResponseError, XNATValueError
 from .searchterms import (
     BaseConstraint,
@@ -141,7 +143,7 @@ class Query:
             return _IDENTIFYING.get(self._kind, {})
         if self._experiment_columns is None:
             uri = uris.join("/data/search/elements", self.queried_class.XSI_TYPE)
-            known = {row.get("FIELD_ID") for row in self.xnat_session.get_json(uri)["ResultSet"]["Result"]}
+            known = {row.get("FIELD_ID") for row in _answer_rows(self.xnat_session.get_json(uri))}
             id_ = next((name for name in _EXPERIMENT_IDS if name in known), f"{self.queried_class.XSI_TYPE}/ID")
             others = {"PROJECT": "project", "LABEL": "label"}
             self._experiment_columns = {id_: "ID", **{name: to for name, to in others.items() if name in known}}
@@ -193,10 +195,9 @@ class Query:
 
     def _rows(self, fields: Sequence[SearchField] | None = None) -> list[dict[str, str]]:
         asked = self.fields if fields is None else fields
-        reader = csv.DictReader(io.StringIO(_text(self._ask("csv", asked))))
-        rows = [{name: value or "" for name, value in row.items() if name} for row in reader]
+        header, rows = _table(_text(self._ask("csv", asked)))
         # XNAT leaves out fields that it doesn't know; the status it adds by itself.
-        columns = set(reader.fieldnames or ()) - {"quarantine_status"}
+        columns = set(header) - {"quarantine_status"}
         if len(columns) < len(set(asked)):
             self.xnat_session.logger.warning(
                 "The server doesn't know all of the fields %s of a search; it answers with %s",
@@ -298,31 +299,40 @@ class Query:
             return text
         # Line by line won't do: a quoted cell may hold line ends.
         out = io.StringIO()
-        rows = list(csv.reader(io.StringIO(text)))
+        rows = _cells(text)
         csv.writer(out, lineterminator="\n").writerows(rows[: self._limit + 1])
         return out.getvalue()
 
     def tabulate_json(self) -> Any:
         """The server's JSON answer, read: ``ResultSet`` with ``Result`` (the rows) and ``Columns`` (what they mean)."""
-        answer = self._ask("json", self.fields).json()
+        try:
+            answer = self._ask("json", self.fields).json()
+        except (ValueError, RecursionError) as error:
+            raise XNATResponseError("The server's answer to a search isn't JSON", url="/data/search") from error
+        rows = _answer_rows(answer)
         if self._limit is not None:
-            answer["ResultSet"]["Result"] = answer["ResultSet"]["Result"][: self._limit]
+            answer["ResultSet"]["Result"] = rows[: self._limit]
         return answer
 
     def tabulate_pandas(self) -> pandas.DataFrame:
-        """The results as a pandas frame, numbers as numbers.
+        """The results as a pandas frame: dates, numbers and categories by the schema where it knows the column.
 
         :raises ModuleNotFoundError: pandas isn't installed (``pip install 'xnat[pandas]'``)
         """
-        try:
-            import pandas
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError("Tables as pandas frames need pandas: pip install 'xnat[pandas]'") from error
-        text = self.tabulate_csv()
-        header = next(csv.reader(io.StringIO(text)), [])
-        # '007' is a label, not seven.
-        texts = {name: str for name in header if re.search(r"(^|_)(id|label|project|name)$", name)}
-        return pandas.read_csv(io.StringIO(text), dtype=texts) if header else pandas.DataFrame()
+        header, rows = _table(self.tabulate_csv())
+        return to_pandas([(name, name) for name in header], rows, self._column_types().get)
+
+    def _column_types(self) -> dict[str, ColumnType]:
+        """What the schema says about columns, by any name they may have in the answer."""
+        classes = getattr(self.xnat_session, "classes", None)
+        found: dict[str, ColumnType] = {}
+        for field in self.fields:
+            # Most display fields are called as what they display: DATE, AGE.
+            name = field.name.lower() if field.is_display_field else field.identifier
+            told = column_type(classes, field.element, name)
+            if told is not None:
+                found.update(dict.fromkeys(_column_names(field, self.queried_class.XSI_TYPE), told))
+        return found
 
     def __repr__(self) -> str:
         return f"<Query {self.queried_class.__name__} {self.constraints!r}>"
@@ -352,7 +362,35 @@ def _sql_name(xsi_type: str) -> str:
     return xsi_type.replace(":", "_").lower()
 
 
+def _answer_rows(answer: Any) -> list[dict[str, Any]]:
+    found = answer.get("ResultSet") if isinstance(answer, dict) else None
+    rows = found.get("Result") if isinstance(found, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise XNATResponseError("The server's answer to a search holds no rows", url="/data/search")
+    return rows
+
+
+def _table(text: str) -> tuple[list[str], list[dict[str, str]]]:
+    """The columns of a CSV text and its rows; cells that are missing are empty, and those without a column left out."""
+    cells = _cells(text)
+    header = list(dict.fromkeys(cells[0])) if cells else []
+    return header, [
+        {name: cell for name, cell in itertools.zip_longest(cells[0], row[: len(cells[0])], fillvalue="") if name}
+        for row in cells[1:]
+    ]
+
+
+def _cells(text: str) -> list[list[str]]:
+    try:
+        return [row for row in csv.reader(io.StringIO(text)) if row]
+    except csv.Error as error:
+        raise XNATResponseError(f"The server's answer to a search is no table: {error}", url="/data/search") from error
+
+
 def _text(response: requests.Response) -> str:
     # requests takes text without a charset for Latin-1; XNAT means UTF-8.
     charset = response.encoding if "charset" in response.headers.get("Content-Type", "").lower() else None
-    return response.content.decode(charset or "utf-8", "replace")
+    try:
+        return response.content.decode(charset or "utf-8", "replace")
+    except (LookupError, ValueError):  # no charset that anybody knows
+        return response.content.decode("utf-8", "replace")

@@ -20,8 +20,9 @@ from ._answers import (
     project_id,
     without_none,
 )
+from ._effects import ImportWatch, is_lost
 from .core.listings import result_rows
-from .exceptions import XNATNotFoundError, XNATResponseError, XNATValueError
+from .exceptions import XNATConnectionError, XNATNotFoundError, XNATResponseError, XNATValueError
 
 if TYPE_CHECKING:
     from .protocols import Connection, Timeout, UpdateFunc
@@ -62,6 +63,10 @@ class TokenResult(NamedTuple):
 
     alias: str
     secret: str
+
+    def __repr__(self) -> str:
+        # Who has the secret is the user; reprs end up in logs and notebooks.
+        return f"TokenResult(alias={self.alias!r}, secret='...')"
 
 
 class Services:
@@ -131,7 +136,11 @@ class Services:
         update_func: UpdateFunc | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Any:
-        """Import a file into XNAT using the import service. One POST, which is not repeated if it fails on the way.
+        """Import a file into XNAT using the import service. One POST, and a GET before it if project and experiment are
+        given.
+
+        The POST is never repeated. If its answer is lost on the way (a connection that breaks, a proxy that gives up)
+        the server is asked for the session, as long as it works on it; the error says if that can't be told.
 
         Sessions that come into the archive cost a GET each, for their type.
 
@@ -223,6 +232,7 @@ class Services:
         try:
             if not length:
                 raise XNATValueError("There is nothing to import: the file is empty")
+            watch = ImportWatch(self._session, query["dest"], query.get("project"), query.get("session"))
             response = post(
                 self._session,
                 "/data/services/import",
@@ -233,12 +243,17 @@ class Services:
                 timeout=timeout,
             )
             update(length, length, True)
+            found = answer_uris(response)
+        except (XNATConnectionError, XNATResponseError) as error:
+            if not is_lost(error):
+                raise
+            found = [watch.find(error)]
         finally:
             if mine:
                 stream.close()
             # Whatever became of it: some of it may be there.
             self._session.registry.wrote("import", "any")
-        return self._objects(answer_uris(response))
+        return self._objects(found)
 
     def _objects(self, found: Sequence[str]) -> Any:
         objects = [uri if uri.startswith("/xapi/") else self._session.create_object(uri) for uri in found]

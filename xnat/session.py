@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,11 @@ from .core.caching import caching as cached
 from .core.items import current_item
 from .core.kinds import rest_listing
 from .core.listings import XNATListing, result_rows
+from .core.looking import refuse_while_completing, starting_point
+from .core.nested import class_inside
 from .core.registry import Registry
 from .exceptions import XNATKeyError, XNATResponseError, XNATValueError
+from .mapping import Maps
 from .transfer.progress import default_update_func
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .inspect import Inspect
+    from .pickling import Recipe
     from .prearchive import Prearchive
     from .protocols import Query
     from .services import Services
@@ -35,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["XNATSession", "default_update_func"]
 
 
-class XNATSession(Verbs, Moves, AboutServer):
+class XNATSession(Verbs, Moves, AboutServer, Maps):
     """A connection to an XNAT server, made by :func:`xnat.connect` and ended by :meth:`disconnect`.
 
     The starting points are :attr:`projects`, :attr:`subjects`, :attr:`experiments`, :attr:`prearchive`,
@@ -74,6 +78,7 @@ class XNATSession(Verbs, Moves, AboutServer):
         self.logger = logger
         self.debug = debug
         self.logged_in_user = logged_in_user
+        self._own_login = True
         self.caching = True
         self.registry = Registry()
         self.classes: Any = None
@@ -81,6 +86,9 @@ class XNATSession(Verbs, Moves, AboutServer):
         self._cache: dict[str, tuple[Hashable, Any]] = {}
         self._listings: dict[str, XNATListing] = {}
         self._warned_types: set[str] = set()
+        # How another process connects to the same server, and what does so; connect() knows both.
+        self._recipe: Recipe | None = None
+        self._reopen: Callable[[Recipe], XNATSession] | None = None
 
     # -- the connection ----------------------------------------------------------------------------------------------
 
@@ -146,8 +154,12 @@ class XNATSession(Verbs, Moves, AboutServer):
         self.client  # noqa: B018 - raises when the session was closed
         return self
 
-    def disconnect(self) -> None:
-        """End the session here and on the server, and remove the generated module. Errors at this are only logged."""
+    def disconnect(self, *, logout: bool | None = None) -> None:
+        """End the session here and on the server, and remove the generated module. Errors at this are only logged.
+
+        :param logout: whether to end it on the server too; by default only a session that :func:`xnat.connect` opened
+            itself, not one it was given by ``jsession=``
+        """
         client, self._client = self._client, None
         keepalive, self._keepalive = self._keepalive, None
         if keepalive is not None:
@@ -156,9 +168,10 @@ class XNATSession(Verbs, Moves, AboutServer):
             self.classes.close()
             self.classes = None
         if client is not None:
-            from .transport.auth import logout
+            if self._own_login if logout is None else logout:
+                from .transport.auth import logout as end
 
-            logout(client)
+                end(client)
             client.close()
         self._listings.clear()
         self._cache.clear()
@@ -175,6 +188,20 @@ class XNATSession(Verbs, Moves, AboutServer):
         state = "" if self._client is not None else ", closed"
         return f"<XNATSession {self._server} as {self.logged_in_user or 'guest'}{state}>"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # No password, no session ID: the other side connects with what it has (see xnat.pickling).
+        if self._recipe is None or self._reopen is None:
+            raise TypeError("Only sessions that xnat.connect() made can be pickled: others don't tell how to connect")
+        return self._reopen, (self._recipe,)
+
+    def _after_fork(self) -> None:
+        """In a forked child: the same login, but locks and sockets of its own."""
+        self.registry.after_fork()
+        if self.classes is not None:
+            self.classes.after_fork()
+        if self._client is not None and not self._client.closed:
+            self._client.after_fork()
+
     def url_for(self, obj: Any, query: Query | None = None, scheme: str | None = None) -> str:
         """The full URL of an object or REST path."""
         url = self.client.url(obj if isinstance(obj, str) else obj.uri, query)
@@ -190,6 +217,10 @@ class XNATSession(Verbs, Moves, AboutServer):
     def _stamp(self) -> Hashable:
         return self.registry.stamp()
 
+    def forget(self, name: str) -> None:
+        """Forget one thing that the session keeps, as its ``access_levels``; the next look asks again."""
+        self._cache.pop(name, None)
+
     def _keep(self, name: str, value: Any) -> None:
         """Take what is known already for what the cached property of this name would find out."""
         self._cache[name] = (self._stamp(), value)
@@ -200,20 +231,20 @@ class XNATSession(Verbs, Moves, AboutServer):
         self._need_classes()
         found = self._listings.get(name)
         if found is None:
-            found = self._listings[name] = rest_listing(self, name, xsi_type=xsi_type, key=key)
+            found = self._listings.setdefault(name, rest_listing(self, name, xsi_type=xsi_type, key=key))
         return found
 
-    @property
+    @starting_point
     def projects(self) -> XNATListing:
         """All projects this account may see, by ID and name. No request until it is looked at, then one."""
         return self._top("projects", "xnat:projectData", "name")
 
-    @property
+    @starting_point
     def subjects(self) -> XNATListing:
         """All subjects on the server, by ID and label. On a large server ``project.subjects`` is quicker."""
         return self._top("subjects", "xnat:subjectData", "label")
 
-    @property
+    @starting_point
     def experiments(self) -> XNATListing:
         """All experiments on the server, by ID and label. On a large server ``project.experiments`` is quicker."""
         return self._top("experiments", "xnat:experimentData", "label")
@@ -235,21 +266,24 @@ class XNATSession(Verbs, Moves, AboutServer):
             )
         return self.classes
 
-    def class_for(self, xsi_type: str, fallback: str | None = None) -> type[Any]:
+    def class_for(self, xsi_type: str, fallback: str | None = None, *, nested: bool = False) -> type[Any]:
         """The class of an xsi type.
 
         :param fallback: the type to take, with a warning, where the server uses one that its schemas don't define
+        :param nested: the class for objects of that type inside another object's item
         :raises XNATKeyError: neither is known
         """
         lookup = self.XNAT_CLASS_LOOKUP
         for name in (xsi_type, fallback):
             if name and name in lookup:
-                if name != xsi_type and xsi_type not in self._warned_types:
+                # Types without a name of their own are named by XNAT in its way (xnat:fieldDefinitionGroup_field).
+                nameless = nested and name.startswith("xnatpy:")
+                if name != xsi_type and not nameless and xsi_type not in self._warned_types:
                     self._warned_types.add(xsi_type)
                     self.logger.warning(
                         "The server uses type %s, which its schemas don't define; taken as %s", xsi_type, name
                     )
-                return lookup[name]
+                return class_inside(lookup[name]) if nested else lookup[name]
         raise XNATKeyError(
             f"Type {xsi_type} unknow to this XNATSession REST client (see XNAT_CLASS_LOOKUP class variable)"
         )
@@ -301,13 +335,7 @@ class XNATSession(Verbs, Moves, AboutServer):
                 **kwargs,
             )
 
-        obj = self.registry.intern(identity, make)
-        if not isinstance(obj, cls) and issubclass(cls, type(obj)):
-            # The listing of a whole project knows only the base type; now the exact one is known.
-            obj = make()
-            self.registry.adopt(identity, obj)
-        obj._learn(datafields, item, parent)
-        return obj
+        return self.registry.live(identity, cls, make, row=datafields, item=item, parent=parent)
 
     def _look_at(
         self, uri: str, row: Mapping[str, Any] | None
@@ -323,6 +351,7 @@ class XNATSession(Verbs, Moves, AboutServer):
                 if segments[-1] in (str(found.get("xnat_abstractresource_id")), found.get("label")):
                     return str(found.get("element_name") or "xnat:resourceCatalog"), None, found
             raise XNATResponseError(f"There is no resource {segments[-1]!r} at {container}", url=container)
+        refuse_while_completing(uri)
         item = current_item(self.get_json(uri), uri)
         xsi_type = item.get("meta", {}).get("xsi:type")
         if not xsi_type:
@@ -357,7 +386,7 @@ class XNATSession(Verbs, Moves, AboutServer):
 
         return Inspect(self)
 
-    @property
+    @starting_point
     @cached
     def users(self) -> Users:
         """The users of the server, by login; see :class:`xnat.users.Users`."""

@@ -41,6 +41,8 @@ ARCHIVE_ROUTES = frozenset({"experiments", "investigators", "projects", "scan_ty
 SERVLETS = frozenset({"REST", "app", "data", "schemas", "xapi"})
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_TOKEN_SECRET = re.compile("(/services/tokens/validate/[^/]+/)[^/]+")
+_UNPRINTABLE = re.compile("[^\x21-\x7e]")
 _STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 _ABSOLUTE = re.compile("[A-Za-z][A-Za-z0-9+.-]*://")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -68,8 +70,13 @@ def unquote(segment: str) -> str:
     """The text of a percent-encoded segment; the inverse of :func:`quote`.
 
     Old servers sometimes encode in Latin-1; what isn't UTF-8 is read as that.
+
+    :raises XNATValueError: for lone surrogates
     """
-    data = unquote_to_bytes(segment)
+    try:
+        data = unquote_to_bytes(segment)
+    except UnicodeEncodeError:
+        raise _half_a_character(segment) from None
     try:
         return to_text(data, errors="strict")
     except UnicodeDecodeError:
@@ -202,12 +209,20 @@ def with_query(path: str, query: Mapping[str, str | Sequence[str]] | None) -> st
 def redact(url: str) -> str:
     """The URL for eyes and logs: no user name and password, and of the query only the keys.
 
-    Query values can be patient data (``…/label=…``), so they never reach a message.
+    Query values can be patient data (``…/label=…``), so they never reach a message. Nor does the one secret that XNAT
+    wants in a path.
     """
     url, mark, query = url.partition("?")
+    url = _TOKEN_SECRET.sub(r"\1...", url)
     url = re.sub(r"(?<=://)[^/@]*@", "", url, count=1)
     keys = list(dict.fromkeys(_query_key(item) for item in query.split("&") if item))
-    return f"{url}{mark}{'&'.join(keys)}" if keys else url
+    shown = f"{url}{mark}{'&'.join(keys)}" if keys else url
+    # It may be a server's (a redirect), and is shown on terminals: no cursor movements, no text that runs backwards.
+    return shown if shown.isprintable() else _UNPRINTABLE.sub(_escape, shown)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match.group() if match.group().isprintable() else percent_encode(match.group(), errors="replace")
 
 
 def _query_key(item: str) -> str:
@@ -233,7 +248,11 @@ def _encode(text: str, safe: str, *, control: bool = False) -> str:
     try:
         return percent_encode(text, safe=safe, errors="strict")
     except UnicodeEncodeError:
-        raise XNATValueError(f"This can't be sent as text, it holds half a character: {text!r}") from None
+        raise _half_a_character(text) from None
+
+
+def _half_a_character(text: str) -> XNATValueError:
+    return XNATValueError(f"This can't be sent as text, it holds half a character: {text!r}")
 
 
 def _requote_segment(segment: str) -> str:

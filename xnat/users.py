@@ -161,6 +161,9 @@ class Users(Mapping[str, User]):
     def __len__(self) -> int:
         return len(self.data)
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self.data)
+
     def _cells(self) -> list[list[str]]:
         columns = [name for name in _COLUMNS if name != "access_level" or self._project is not None]
         rows = [[getattr(user, name) or "" for name in columns] for user in self.data.values()]

@@ -156,7 +156,9 @@ def test_one_thing_is_one_object(world: Any, session: Any) -> None:
     assert world.parent is session
 
 
-@pytest.mark.parametrize("form", ["/data/archive/projects/P", "/data/projects/P", "/REST/projects/P", "{server}/data/projects/P"])
+@pytest.mark.parametrize(
+    "form", ["/data/archive/projects/P", "/data/projects/P", "/REST/projects/P", "{server}/data/projects/P"]
+)
 def test_every_spelling_of_an_address(world: Any, session: Any, form: str) -> None:
     assert session.create_object(form.format(server=session.server)) is world
 
@@ -183,9 +185,7 @@ def test_types_of_attributes(world: Any, session: Any) -> None:
     assert scan.parameters.xpath == "xnat:mrScanData/parameters"
     assert scan.parameters.voxel_res.xpath == "xnat:mrScanData/parameters/voxelRes"
     assert experiment.xpath == "xnat:mrSessionData"
-    assert experiment.subject.demographics.xpath == (
-        "xnat:subjectData/demographics[@xsi:type=xnat:demographicData]"
-    )
+    assert experiment.subject.demographics.xpath == ("xnat:subjectData/demographics[@xsi:type=xnat:demographicData]")
 
 
 def test_fulldata_and_data(world: Any) -> None:
@@ -205,7 +205,10 @@ def test_uris(world: Any) -> None:
     assert world.fulluri == "/data/projects/P"
     assert experiment.fulluri == full
     assert experiment.scans["1"].fulluri == f"{full}/scans/1"
-    assert experiment.assessors["QC1"].fulluri == f"/data/experiments/{experiment.id}/assessors/{experiment.assessors['QC1'].id}"
+    assert (
+        experiment.assessors["QC1"].fulluri
+        == f"/data/experiments/{experiment.id}/assessors/{experiment.assessors['QC1'].id}"
+    )
 
 
 def test_clearcache_and_caching_switches(world: Any, session: Any, server: Sandbox) -> None:
@@ -242,7 +245,9 @@ def test_write_makes_other_handles_stale(world: Any, session: Any) -> None:
 
 def test_row_of_an_unknown_type_costs_a_warning(world: Any, server: Sandbox, session: Any, caplog: Any) -> None:
     server.faults.add(
-        path=".*/scans", times=9, action=faults.body(lambda data: data.replace(b"xnat:mrScanData", b"foo:barScanData", 1))
+        path=".*/scans",
+        times=9,
+        action=faults.body(lambda data: data.replace(b"xnat:mrScanData", b"foo:barScanData", 1)),
     )
     with caplog.at_level(logging.WARNING):
         scans = world.experiments["E1"].scans

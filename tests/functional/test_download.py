@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from xnat.exceptions import XNATConnectionError, XNATDownloadError
+from xnat.exceptions import XNATConnectionError, XNATDownloadError, XNATValueError
 from xnat.sandbox import faults
 
 
@@ -156,3 +156,17 @@ def test_sync_fetches_changes_only_and_deletes_what_vanished(world: Any, server:
     found = contents(tmp_path)
     assert found["P/S1/E1/resources/NOTES/files/sub/note.txt"] == b"another note"
     assert "P/resources/PROTOCOL/files/protocol.txt" not in found
+
+
+def test_deleting_a_file_never_takes_others_along(world: Any, second: Any) -> None:
+    resource = world.resources["PROTOCOL"]
+    for name in ("a", "ab.txt", "b.txt"):
+        resource.upload_data(b"x", name)
+    with pytest.raises(XNATValueError, match=r"ab\.txt"):
+        resource.files["a"].delete()
+    resource.files["b.txt"].delete()
+    left = second.projects["P"].resources["PROTOCOL"].files
+    assert sorted(left) == ["a", "ab.txt", "protocol.txt"]
+    resource.files["ab.txt"].delete()
+    resource.files["a"].delete()
+    assert sorted(left) == ["protocol.txt"]

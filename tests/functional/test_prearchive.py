@@ -479,13 +479,6 @@ def test_archive_conflict(send: Callable[..., Any]) -> None:
     assert isinstance(caught.value, XNATConflictError) or caught.value.status_code is not None
 
 
-def test_lost_answer_of_archive_is_not_sent_again(server: Sandbox, waiting: Any) -> None:
-    rule = server.faults.add(faults.close(), path="/data/services/archive", times=None)
-    with pytest.raises(XNATValueError):
-        waiting.archive()
-    assert rule.hits == 1
-
-
 # -- moving and the like ----------------------------------------------------------------------------------------------
 
 

@@ -61,7 +61,9 @@ def test_full_paths_as_columns(world: Any) -> None:
 def test_assessors_and_resources_of_a_project(world: Any, server: Sandbox) -> None:
     with server.record() as requests:
         assert [assessor.label for assessor in world.assessors.values()] == ["QC1"]
-        (row,) = world.resources_table("session").tabulate(columns=["session_label", "label", "file_count", "file_size"])
+        (row,) = world.resources_table("session").tabulate(
+            columns=["session_label", "label", "file_count", "file_size"]
+        )
         assert row == ("E1", "NOTES", "1", "6")
         frame = world.resources_table().tabulate_pandas()
     assert len(list(requests)) == 3

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from xnat.core.fields import Field, ObjectField
-from xnat.core.objects import getattr_static
+from xnat.core.writing import getattr_static
 
 from .failures import UsageError
 

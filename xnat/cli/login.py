@@ -136,7 +136,7 @@ def _end(login: logins.Login, args: argparse.Namespace, out: Output) -> None:
             no_parse_model=True,
             jsession=login.jsession,
             keepalive=False,
-        ).disconnect()
+        ).disconnect(logout=True)
     except XNATLoginFailedError:
         pass
     except XNATError as error:

@@ -62,7 +62,7 @@ def is_pattern(text: str) -> bool:
 def kind_of(thing: Any) -> str:
     """What a thing is, in the words of :data:`BELOW`."""
     from xnat.core.fields import RestListing
-    from xnat.core.objects import getattr_static
+    from xnat.core.writing import getattr_static
 
     kind = str(getattr(thing, "KIND", "")) or "server"
     if getattr(thing, "IS_ASSESSOR", False):

@@ -121,18 +121,20 @@ def _body(
         lines += ["    __slots__ = ()", f"    XSI_TYPE = {owner.xsi_type!r}"]
         names = attribute_names(model, owner, provided, reserved)
         by_hand = _by_hand(model, owner, provided, bases)
+        size += sum(map(len, lines))
         for item in owner.fields:
             attribute = names.get(item.name)
             if attribute is None:
                 lines.append(f"    # {identifier(item.name)}: written by hand in xnat.xnatbases.{by_hand[item.name]}")
             else:
                 lines.append(f"    {identifier(attribute)} = {_call(item)}")
+            size += len(lines[-1])
+            if size > MAX_SIZE:
+                raise XNATSchemaError(f"The server's data model makes more than {MAX_SIZE} characters of source")
         text = "\n".join(lines) + "\n"
         parts.append("\n\n" + text)
         blocks[name] = Block(name, owner.xsi_type, base, line + 2, text)
-        line, size = line + 2 + len(lines), size + len(text)
-        if size > MAX_SIZE:
-            raise XNATSchemaError(f"The server's data model makes more than {MAX_SIZE} characters of source")
+        line += 2 + len(lines)
     if len(blocks) != len(model.classes):
         raise XNATSchemaError("Two types have the same class name")
     return "".join(parts), blocks

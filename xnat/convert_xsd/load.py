@@ -170,6 +170,10 @@ class ModelModule(types.ModuleType):
         """The session the classes belong to."""
         return self.current_session()
 
+    def after_fork(self) -> None:
+        """In a forked child: another thread of the parent may have held the lock just then."""
+        self._lock = threading.RLock()
+
     # --- the file ---
 
     def _store(self, directory: str | None) -> None:
@@ -190,7 +194,8 @@ class ModelModule(types.ModuleType):
         self._finalizers.clear()
 
     def __repr__(self) -> str:
-        return f"<module {self.__name__!r} with {len(self._blocks)} classes from {self.__file__!r}>"
+        state = "" if self._session is not None and self._session() is not None else ", not connected"
+        return f"<module {self.__name__!r} with {len(self._blocks)} classes from {self.__file__!r}{state}>"
 
 
 def _write(name: str, source: str, directory: str | None) -> str:

@@ -34,6 +34,9 @@ FORMAT = 1
 #: Problems told per schema; each becomes a line in somebody's log.
 MAX_PROBLEMS = 20
 
+#: Characters of a problem's text; the names it quotes are as long as the server likes.
+MAX_TEXT = 500
+
 #: The restrictions a field can carry, as keyword arguments of ``xnatcore.Field``.
 FACETS = (
     "enumeration",
@@ -71,7 +74,9 @@ class Problem(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.text}" if self.line else f"{self.file}: {self.text}"
+        said = f"{self.file}:{self.line}: {self.text}" if self.line else f"{self.file}: {self.text}"
+        # It quotes the schema, and is shown on terminals and in logs: one line, nothing that moves a cursor.
+        return "".join(character if character.isprintable() else " " for character in said)
 
 
 class FieldKind(str, Enum):
@@ -206,7 +211,7 @@ class Model:
         """Note something that could not be used; after :data:`MAX_PROBLEMS` of a file only that there is more."""
         number = self._counts[file] = self._counts.get(file, 0) + 1
         if number <= MAX_PROBLEMS:
-            self.problems.append(Problem(file, line, text))
+            self.problems.append(Problem(file, line, text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"))
         elif number == MAX_PROBLEMS + 1:
             self.problems.append(Problem(file, 0, "there is more of that kind"))
 

@@ -20,7 +20,7 @@ from ..exceptions import XNATSchemaError
 from ..version import __version__
 from .model import FORMAT, Model, SchemaDocument
 
-__all__ = ["cache_directory", "forget", "load", "load_documents", "save"]
+__all__ = ["cache_directory", "documents_in", "forget", "load", "load_documents", "save"]
 
 #: Bytes of a snapshot beyond which it is neither written nor read.
 MAX_SIZE = 256 * 1024 * 1024
@@ -45,7 +45,7 @@ def load(server: str, fingerprint: str, *, directory: Path | None = None) -> Mod
     from . import known, remember
 
     try:
-        with _open(server, directory) as stream:
+        with _open(_path(server, directory)) as stream:
             header = _header(stream)
             if header["server"] != server or header["fingerprint"] != fingerprint:
                 return None
@@ -60,16 +60,27 @@ def load(server: str, fingerprint: str, *, directory: Path | None = None) -> Mod
 def load_documents(server: str, *, directory: Path | None = None) -> list[SchemaDocument] | None:
     """Return the schemas a server's model was made of, or None."""
     try:
-        with _open(server, directory) as stream:
+        return documents_in(_path(server, directory), server)
+    except RuntimeError:
+        return None
+
+
+def documents_in(path: Path, server: str | None = None) -> list[SchemaDocument] | None:
+    """Return the schemas in a snapshot, or None if it isn't a good one.
+
+    :param server: whose it must be; any server's without
+    """
+    try:
+        with _open(path) as stream:
             header = _header(stream)
-            if header["server"] != server:
+            if server not in (None, header["server"]):
                 return None
             _part(stream, header["model"])
             return [
                 SchemaDocument(str(item["name"]), str(item["uri"]), _part(stream, item), str(item["sha256"]))
                 for item in header["schemas"]
             ]
-    except (OSError, ValueError, LookupError, TypeError, RuntimeError):
+    except (OSError, ValueError, LookupError, TypeError):
         return None
 
 
@@ -137,9 +148,8 @@ def _describe(data: bytes) -> dict[str, Any]:
     return {"bytes": len(data), "sha256": sha256(data).hexdigest()}
 
 
-def _open(server: str, directory: Path | None) -> BinaryIO:
+def _open(path: Path) -> BinaryIO:
     """Open a snapshot that nobody but us can have written."""
-    path = _path(server, directory)
     if not _is_ours(os.stat(path.parent)):
         raise PermissionError(f"{path.parent} can be written by others")
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)

@@ -61,7 +61,7 @@ class Created:
     row: dict[str, Any]
 
 
-def create(new: Any, parent: Any, fields: dict[str, Any], overwrites: Mapping[str, Any]) -> Created:
+def create(new: Any, parent: Any, fields: dict[str, Any], overwrites: Mapping[str, Any] | bool | None) -> Created:
     """Make ``new`` on the server, in ``parent``.
 
     :raises XNATValueError: no name, or a parent of the wrong kind; nothing was sent
@@ -78,15 +78,13 @@ def create(new: Any, parent: Any, fields: dict[str, Any], overwrites: Mapping[st
         parent = session if parent is None else parent
     _check_parent(new, parent, place)
     name = _take_name(new, place, fields)
-    query = _query(new, place, fields, overwrites)
+    query = _query(new, place, fields, overwrites if isinstance(overwrites, Mapping) else {})
     if place.segment == "experiments" and not overwrites:
         _check_label_is_free(new, parent, name)
     container = "/data" if place.parents == ("",) else parent.fulluri
     uri = uris.join(container, place.segment, name)
     # A second PUT of an item is the same as the first; of a resource it is answered with 409.
-    answer = session.client.request(
-        "PUT", uri, query=query, accepted=[200, 201], idempotent=place.segment != "resources"
-    )
+    answer = session.write_fields(uri, query, idempotent=place.segment != "resources")
     text = answer.text.strip()
     session.registry.wrote("create", new.KIND)
     if place.parents != ("",):
@@ -123,7 +121,7 @@ def _take_name(new: Any, place: Place, fields: dict[str, Any]) -> str:
 
 
 def _project_id(name: str) -> str:
-    # XNAT answers 417 for other characters in a project's ID; rest.md 5.2.
+    # XNAT's ProjectResource answers 417 for other characters in a project's ID.
     if re.fullmatch(r"[A-Za-z0-9_-]+", name):
         return name
     made = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
@@ -166,5 +164,5 @@ def _check_label_is_free(new: Any, parent: Any, label: str) -> None:
     if taken:
         raise XNATObjectAlreadyExistsError(
             f"Project {parent.project} has an experiment {label!r} already ({taken[0].get('ID')}); choose another "
-            "label, or give overwrites={...} to update that one"
+            "label, take that one with project.experiments[label], or give overwrites=True to update it"
         )

@@ -109,7 +109,8 @@ class _Listing(_Descriptor):
             return self
         found = instance._listings.get(self.name)
         if found is None:
-            found = instance._listings[self.name] = self._make(instance)
+            # One listing for all threads, whoever comes first.
+            found = instance._listings.setdefault(self.name, self._make(instance))
         return found
 
     def __set__(self, instance: XNATBaseObject, value: Any) -> None:

@@ -1,7 +1,7 @@
 """Listings of a whole project in one request: XNAT joins what lies below its sessions into their listing.
 
-A row per scan (or resource), with the session's and subject's names beside it. The join doesn't tell the type of a scan,
-so its items are of the base type; ``experiment.scans`` gives the exact one.
+A row per scan (or resource), with the session's and subject's names beside it. The join doesn't tell the type of a
+scan, so its items are of the base type; ``experiment.scans`` gives the exact one.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .. import uris
+from ..columns import column_type, to_pandas
 from ..exceptions import XNATValueError
 from .listings import XNATBaseListing, XNATListing, matches, result_rows, server_pattern
 from .rows import Row
-from .tabulate import named_tuples, ordered_columns, to_csv, to_pandas
+from .tabulate import named_tuples, ordered_columns, to_csv
 
 if TYPE_CHECKING:
     import pandas
@@ -122,7 +123,9 @@ class JoinedListing(XNATBaseListing):
         self._filters = dict(filter or {})
         unknown = sorted(set(self._filters) - {*_SESSION, *join.columns} - {n for n in self._filters if "/" in n})
         if unknown:
-            raise XNATValueError(f"No column {', '.join(unknown)} here; there is {', '.join([*_SESSION, *join.columns])}")
+            raise XNATValueError(
+                f"No column {', '.join(unknown)} here; there is {', '.join([*_SESSION, *join.columns])}"
+            )
 
     @property
     def uri(self) -> str:  # type: ignore[override]
@@ -167,7 +170,7 @@ class JoinedListing(XNATBaseListing):
     def _make(self, row: Row) -> Any:
         session_uri = uris.join(self.parent.fulluri, "subjects", row["subject_ID"], "experiments", row["session_ID"])
         place = [segment.format_map(row) for segment in self.join.segments]
-        id_ = row["ID"] if "ID" in row else None
+        id_ = row.get("ID")
         return self._session.create_object(uris.join(session_uri, *place), self.xsi_type, id_=id_, datafields=row)
 
     def filter(self, filters: Mapping[str, str] | None = None, **kwargs: str) -> JoinedListing:
@@ -192,7 +195,9 @@ class JoinedListing(XNATBaseListing):
             rows = list(self._ask(list(wanted), filters))
         return ordered_columns(columns or known, rows, self.logger), rows
 
-    def tabulate(self, columns: Sequence[str] | None = None, filter: Mapping[str, str] | None = None) -> tuple[Any, ...]:
+    def tabulate(
+        self, columns: Sequence[str] | None = None, filter: Mapping[str, str] | None = None
+    ) -> tuple[Any, ...]:
         """The listing as a tuple of ``TableRow`` named tuples. One request, none if its rows are here and suffice.
 
         :param columns: names of its own columns, or full paths such as ``'xnat:mrScanData/parameters/tr'``
@@ -209,5 +214,9 @@ class JoinedListing(XNATBaseListing):
     def tabulate_pandas(
         self, columns: Sequence[str] | None = None, filter: Mapping[str, str] | None = None
     ) -> pandas.DataFrame:
-        """The listing as a pandas frame with numbers and dates as such; needs the extra ``pandas``."""
-        return to_pandas(*self._tabulate(columns, filter))
+        """The listing as a pandas frame: dates, numbers and categories by the schema; needs the extra ``pandas``."""
+        classes, of_sessions = self._session.classes, "xnat:imageSessionData"
+        return to_pandas(
+            *self._tabulate(columns, filter),
+            lambda name: column_type(classes, of_sessions, name if name.startswith("file_") else self._path(name)),
+        )

@@ -31,6 +31,25 @@ KINDS: dict[str, ListingKind] = {
     "resources": ListingKind("resource", (), "element_name"),
     "files": ListingKind("file", ()),
 }
+_DEMOGRAPHICS = "xnat:subjectData/demographics[@xsi:type=xnat:demographicData]"
+#: Short names of columns, from XNAT's XMLPathShortcuts: those that listings are asked for most.
+SHORTCUTS: dict[str, dict[str, str]] = {
+    "subject": {
+        **{name: f"xnat:subjectData/{name}" for name in ("ID", "project", "label", "group", "src")},
+        **{
+            name: f"{_DEMOGRAPHICS}/{name}"
+            for name in ("dob", "yob", "age", "gender", "handedness", "ses", "education", "race", "height", "weight")
+        },
+    },
+    "experiment": {
+        name: f"xnat:experimentData/{name}"
+        for name in ("ID", "project", "label", "date", "time", "note", "visit_id", "acquisition_site", "duration")
+    },
+    "scan": {
+        name: f"xnat:imageScanData/{name}"
+        for name in ("ID", "type", "UID", "note", "quality", "condition", "series_description", "frames", "modality")
+    },
+}
 #: Experiments of a project or subject: their addresses for writing go through the subject.
 _EXPERIMENTS_BELOW = ListingKind(
     "experiment", ("ID", "URI", "label", "xsiType", "project", "date", "subject_ID"), "xsiType"
@@ -53,6 +72,11 @@ class ResourceListing(XNATListing):
 
 class FileListing(XNATListing):
     """The files of an object or resource, by their path below the resource's ``files`` and by name."""
+
+    @staticmethod
+    def _is_redundant(column: str) -> bool:
+        # Only the server knows which resource a listed file is in.
+        return False
 
     def _fetch(self) -> Iterable[Mapping[str, Any]]:
         rows = list(super()._fetch())

@@ -15,11 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 from .. import uris
+from ..columns import column_type, to_pandas
 from ..exceptions import XNATKeyError, XNATResponseError, XNATValueError
+from ..mapping import MapsItems
 from .caching import caching as cached
-from .display import listing_repr, table_html
+from .display import listing_repr, rows_html
 from .rows import Row, Rows
-from .tabulate import named_tuples, ordered_columns, to_csv, to_pandas
+from .table import Table, Values
+from .tabulate import named_tuples, ordered_columns, to_csv
 
 if TYPE_CHECKING:
     import pandas
@@ -43,7 +46,7 @@ class ListingKind:
     type_column: str | None = None
 
 
-class XNATBaseListing(Mapping[str, Any]):
+class XNATBaseListing(MapsItems, Mapping[str, Any]):
     """Rows from somewhere, as a mapping by primary or second key, and as a sequence by number.
 
     Iterating gives primary keys, as with a dict; ``values()`` gives the objects.
@@ -108,15 +111,31 @@ class XNATBaseListing(Mapping[str, Any]):
 
     def clearcache(self) -> None:
         """Forget the rows; the next look asks the server again."""
-        self._generation += 1
+        self._generation = self._session.registry.now()
         self._cache.clear()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What travels is where to look, not what was seen there.
+        return {**self.__dict__, "_cache": {}, "_generation": 0}
 
     # -- rows --------------------------------------------------------------------------------------------------------
 
     @cached
-    def _table(self) -> _Table:
-        time = self._session.registry.now()
-        return _Table(self, Rows(self._fetch(), time))
+    def _table(self) -> Table:
+        table = Table(self._rows(self._session.registry.now()), self._ids, self.secondary_lookup_field)
+        if table.nameless:
+            self.logger.warning("%s: %d rows without an ID are left out", self.uri, table.nameless)
+        return table
+
+    def _rows(self, time: int) -> Rows:
+        return Rows(self._fetch(), time)
+
+    def _ids(self, rows: Rows) -> Sequence[str | None]:
+        return [self._row_id(row) for row in rows]
+
+    def _at(self, index: int) -> Any:
+        """The object of a row, by its number."""
+        return self._make(self._table().rows[index])
 
     @property
     def data(self) -> dict[str, Any]:
@@ -136,10 +155,10 @@ class XNATBaseListing(Mapping[str, Any]):
         return {None, *self._table().shared}
 
     @property
-    def listing(self) -> list[Any]:
-        """The objects, in the server's order."""
+    def listing(self) -> Values:
+        """The objects, in the server's order; each is made when it is taken."""
         table = self._table()
-        return [self._make(table.rows[index]) for index in table.order]
+        return Values(table.order, lambda index: self._make(table.rows[index]))
 
     # -- mapping -----------------------------------------------------------------------------------------------------
 
@@ -160,7 +179,7 @@ class XNATBaseListing(Mapping[str, Any]):
                 raise IndexError(f"{self._name} has {len(table.order)} items, so there is no item {key}") from None
         return self._make(table.rows[self._find(table, key)])
 
-    def _find(self, table: _Table, key: str) -> int:
+    def _find(self, table: Table, key: str) -> int:
         found = table.by_id.get(key)
         if found is None:
             found = table.by_key.get(key)
@@ -190,8 +209,8 @@ class XNATBaseListing(Mapping[str, Any]):
         """The primary keys, in the server's order."""
         return list(self._table().by_id)
 
-    def values(self) -> list[Any]:  # type: ignore[override]
-        """The objects, in the server's order."""
+    def values(self) -> Values:  # type: ignore[override]
+        """The objects, in the server's order; each is made when it is taken, so a loop holds one at a time."""
         return self.listing
 
     def items(self) -> list[tuple[str, Any]]:  # type: ignore[override]
@@ -232,51 +251,12 @@ class XNATBaseListing(Mapping[str, Any]):
 
     def _repr_html_(self) -> str:
         table = self._table()
-        rows = (list(table.rows[index].values()) for index in table.order)
-        return table_html(f"{len(self)} items of {self.uri}", table.rows.columns, rows, len(self))
+        rows = (table.rows[index] for index in table.order)
+        return rows_html(f"{len(self)} {self.field_name or 'items'}", table.rows.columns, rows, len(self))
 
     def _ipython_key_completions_(self) -> list[str]:
         table = self._table()
         return [*table.by_id, *table.by_key]
-
-
-class _Table:
-    """The rows of a listing and where each key stands."""
-
-    def __init__(self, listing: XNATBaseListing, rows: Rows) -> None:
-        self.rows = rows
-        self.order: list[int] = []
-        self.by_id: dict[str, int] = {}
-        self.by_key: dict[str, int] = {}
-        self.shared: dict[str, list[str]] = {}
-        nameless = 0
-        for index in range(len(rows)):
-            row = rows[index]
-            id_ = listing._row_id(row)
-            if not id_:
-                nameless += 1
-                continue
-            self.order.append(index)
-            self.by_id.setdefault(id_, index)
-        self._index_keys(listing)
-        if nameless:
-            listing.logger.warning("%s: %d rows without an ID are left out", listing.uri, nameless)
-
-    def _index_keys(self, listing: XNATBaseListing) -> None:
-        field = listing.secondary_lookup_field
-        if field is None:
-            return
-        for index in self.order:
-            key = self.rows.cell(index, field)
-            if not key:
-                continue
-            if key in self.shared:
-                self.shared[key].append(listing._row_id(self.rows[index]) or "")
-            elif key in self.by_key:
-                first = self.by_key.pop(key)
-                self.shared[key] = [listing._row_id(self.rows[at]) or "" for at in (first, index)]
-            else:
-                self.by_key[key] = index
 
 
 class XNATListing(XNATBaseListing):
@@ -313,6 +293,11 @@ class XNATListing(XNATBaseListing):
         self.kind = kind or ListingKind("")
         self._filters: dict[str, str] = dict(filter or {})
         self._query: dict[str, str] = dict(query or {})
+        self._base = ""
+        self._classes: dict[str, Any] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_base": "", "_classes": {}}
 
     @property
     def uri(self) -> str:  # type: ignore[override]
@@ -333,7 +318,27 @@ class XNATListing(XNATBaseListing):
     def _fetch(self) -> Iterable[Mapping[str, Any]]:
         columns = {"columns": ",".join(self._columns())} if self.kind.columns else {}
         rows = self._ask({**columns, **self._server_filters()})
-        return [_without_uri(row) for row in rows if matches(row, self._filters)]
+        return [row for row in rows if matches(row, self._filters)]
+
+    def _rows(self, time: int) -> Rows:
+        self._base = self.uri
+        self._classes = {}
+        if self._filters or type(self)._fetch is not XNATListing._fetch:
+            return Rows(self._fetch(), time, self._is_redundant)
+        columns = {"columns": ",".join(self._columns())} if self.kind.columns else {}
+        query = {**self._query, **columns}
+        found: Rows = self._session.get_rows(self._base, query, time=time, drop=self._is_redundant)
+        return found
+
+    @staticmethod
+    def _is_redundant(column: str) -> bool:
+        # A row with an ID has its address in the listing's, and XNAT repeats the ID under the name of the query's root.
+        return column == "URI" or (column.endswith("/id") and ":" in column)
+
+    def _ids(self, rows: Rows) -> Sequence[str | None]:
+        if type(self)._row_id is not XNATListing._row_id:
+            return super()._ids(rows)
+        return [id_ if type(id_) is str else (None if id_ is None else str(id_)) for id_ in rows.column("ID")]
 
     def _columns(self) -> list[str]:
         columns = list(self.kind.columns)
@@ -351,16 +356,20 @@ class XNATListing(XNATBaseListing):
         return None if id_ in (None, "") else str(id_)
 
     def _row_type(self, row: Mapping[str, Any]) -> str:
-        return (self.kind.type_column and row.get(self.kind.type_column)) or self.xsi_type
+        told = row.get(self.kind.type_column) if self.kind.type_column else None
+        return str(told) if told else self.xsi_type
 
     def _make(self, row: Row) -> Any:
         id_ = self._row_id(row) or ""
-        return self._session.create_object(
-            uris.join(self.uri, id_),
-            self._row_type(row),
-            fieldname=self.field_name,
-            id_=id_,
-            datafields=row,
+        xsi_type = self._row_type(row)
+        cls = self._classes.get(xsi_type)
+        if cls is None:
+            cls = self._classes[xsi_type] = self._session.class_for(xsi_type, self.xsi_type)
+        return self._session.registry.live(
+            cls._identify_in(self._base, id_, row),
+            cls,
+            lambda: cls._of_row(self._session, self._base, id_, row, self.parent, self.field_name),
+            row=row,
             parent=self.parent,
         )
 
@@ -429,8 +438,12 @@ class XNATListing(XNATBaseListing):
     def tabulate_pandas(
         self, columns: Sequence[str] | None = None, filter: Mapping[str, str] | None = None
     ) -> pandas.DataFrame:
-        """The listing as a pandas frame with numbers and dates as such. One request; needs the extra ``pandas``."""
-        return to_pandas(*self._tabulate(columns, filter))
+        """The listing as a pandas frame: dates, numbers and categories by the schema. One request.
+
+        :raises ModuleNotFoundError: pandas isn't installed (``pip install 'xnat[pandas]'``)
+        """
+        classes, xsi_type = self._session.classes, self._query.get("xsiType", self.xsi_type)
+        return to_pandas(*self._tabulate(columns, filter), lambda name: column_type(classes, xsi_type, name))
 
 
 def result_rows(answer: Any, uri: str) -> list[dict[str, Any]]:
@@ -443,12 +456,22 @@ def result_rows(answer: Any, uri: str) -> list[dict[str, Any]]:
     except (KeyError, TypeError):
         found = "an item" if isinstance(answer, Mapping) and "items" in answer else type(answer).__name__
         raise XNATResponseError(f"{uri}: asked for a listing, but the server's answer is {found}", url=uri) from None
-    return rows
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise XNATResponseError(f"{uri}: asked for a listing, but the server's answer has no rows in it", url=uri)
+    return [_Record((name, _cell(value)) for name, value in row.items()) for row in rows]
 
 
-def _without_uri(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    # A row with an ID has its address in the listing's; only files need the server's.
-    return {name: value for name, value in row.items() if name != "URI"} if row.get("ID") else row
+class _Record(dict[str, Any]):
+    """A row as the server sent it. Asking for a column it should have, and hasn't, is an error of the server's."""
+
+    def __missing__(self, column: str) -> Any:
+        shown = ", ".join(list(self)[:20])
+        raise XNATResponseError(f"The server's answer has no column {column!r} in one of its rows; it has {shown}")
+
+
+def _cell(value: Any) -> Any:
+    # Cells are text, sometimes numbers. Anything else would fail far from here, as a key or in a sum.
+    return str(value) if isinstance(value, (dict, list)) else value
 
 
 def server_pattern(pattern: str) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .. import xpath
+from .. import uris, xpath
 from ..exceptions import XNATValueError
 from .objects import XNATBaseObject
+from .terms import DisplayFields
 
 if TYPE_CHECKING:
     from ..protocols import Connection, Timeout
 
-__all__ = ["XNATNestedObject", "XNATSubObject"]
+__all__ = ["XNATListedObject", "XNATNestedObject", "XNATSubObject", "class_inside", "restore_nested"]
 
 #: The item of something that isn't there yet (a subject without demographics).
 _NO_ITEM: dict[str, Any] = {"data_fields": {}, "children": [], "meta": {}}
@@ -94,9 +95,74 @@ class XNATNestedObject(XNATBaseObject):
         below = self.xpath[len(self._parent.xpath) + 1 :]
         self._parent._write({xpath.join(below, path): text for path, text in fields.items()}, timeout=timeout)
 
+    def _clear(self) -> None:
+        """Clear all its fields, in one PUT."""
+        self._write(dict.fromkeys(self.data, xpath.CLEAR))
+
     def clearcache(self) -> None:
         """Forget what the server said about the object it lies in."""
         self._parent.clearcache()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return restore_nested, (self.XSI_TYPE, self._parent, self._fieldname, self._position)
+
+
+def restore_nested(xsi_type: str, parent: Any, fieldname: str, position: int | tuple[str, str] | None) -> Any:
+    """The object of a pickle, inside its parent."""
+    session = parent.xnat_session
+    cls = session.class_for(xsi_type, nested=True)
+    return cls(uri=parent.uri, xnat_session=session, parent=parent, fieldname=fieldname, position=position)
+
+
+class XNATListedObject(XNATNestedObject):
+    """Something of a type with REST paths of its own, found inside another object's item.
+
+    Publications of a project, and the files that went into a reconstruction (``in_``) and came ``out`` of it: they
+    stand in the item, and XNAT has no listing for them.
+    """
+
+    __slots__ = ()
+
+    @property
+    def id(self) -> str:
+        """Its number on the server; without one, the parent's ID and the field it lies in."""
+        number = self._raw("xnat_abstractresource_id")
+        return super().id if number is None else str(number)
+
+    @property
+    def fulluri(self) -> str:
+        """Where its files are; the REST path of the object it lies in, if it has no number."""
+        number = self._raw("xnat_abstractresource_id")
+        if number is None:
+            return super().fulluri
+        side = (self._fieldname or "").partition("/")[0]
+        return uris.join(super().fulluri, side if side in ("in", "out") else "", "resources", str(number))
+
+    uri = fulluri
+
+    def delete(self, remove_files: bool = True) -> None:
+        """Take it out of the object it lies in, in one request."""
+        self._check_alive()
+        if self._raw("xnat_abstractresource_id") is None:
+            self._clear()
+        else:
+            self._session.delete(self.fulluri, query={"removeFiles": "true"} if remove_files else None)
+            self._session.registry.wrote("delete", "resource")
+            self._parent.clearcache()
+        self._destroyed = True
+
+
+def class_inside(cls: type[Any]) -> type[Any]:
+    """The class for objects of this type inside another object's item: itself, unless it has REST paths of its own."""
+    if issubclass(cls, XNATNestedObject):
+        return cls
+    found = vars(cls).get("_INSIDE")
+    if found is None:
+        names = {"__slots__": (), "__module__": cls.__module__, "__doc__": cls.__doc__, "XSI_TYPE": cls.XSI_TYPE}
+        found = DisplayFields(cls.__name__, (XNATListedObject, cls), names)
+        cls._INSIDE = found
+    made: type[Any] = found
+    return made
 
 
 class XNATSubObject(XNATNestedObject):

@@ -12,29 +12,35 @@ about particular data types: what XNAT does with a project or a scan stands in :
 
 from __future__ import annotations
 
-import difflib
 import logging
 import sys
 from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .. import uris, xpath
+from .. import uris
 from ..datatypes import convert_to
-from ..exceptions import XNATAttributeError, XNATObjectDestroyedError, XNATValueError
+from ..exceptions import XNATObjectDestroyedError, XNATValueError
 from ..hints import CONCRETE_TYPES
+from ..search import Query
 from .caching import caching as cached
 from .creation import create
 from .display import object_html, object_repr
-from .items import children_of, current_item, to_text
-from .terms import field_property
+from .items import children_of, current_item, insert_date
+from .looking import StillTyping, refuse_while_completing
+from .terms import DisplayFields, field_property
+from .writing import Writes, unknown_field
 
 if TYPE_CHECKING:
-    from ..protocols import Connection, Timeout
+    import datetime
 
-__all__ = ["XNATBaseObject", "XNATObject"]
+    from ..protocols import Connection
+    from ..search import BaseConstraint
+    from .rows import Row
+
+__all__ = ["XNATBaseObject", "XNATObject", "restore_object"]
 
 
-class XNATBaseObject:
+class XNATBaseObject(Writes, metaclass=DisplayFields):
     """Anything on the server, or inside something on the server.
 
     Objects are not made by hand: listings and attributes give them. Only to *create* something on the server is a class
@@ -46,7 +52,8 @@ class XNATBaseObject:
     :param datafields: what a listing already told about it (column → text)
     :param parent: what it lies in; on creation, what to create it in
     :param fieldname: the field of the parent it was found in
-    :param overwrites: on creation, XNAT fields to write besides the keywords, by path
+    :param overwrites: on creation, XNAT fields to write besides the keywords, by path; or True. With either, an
+        experiment of that label that exists already is updated instead of being an error
     """
 
     # Slots, down to the generated classes: a listing of 100,000 subjects is held as objects by many scripts.
@@ -60,11 +67,11 @@ class XNATBaseObject:
         "_id",
         "_listings",
         "_parent",
+        "_place",
         "_row",
         "_row_stamp",
         "_row_time",
         "_session",
-        "_uri",
     )
 
     #: xsi type, as ``xnat:subjectData``; set by generated classes.
@@ -79,6 +86,8 @@ class XNATBaseObject:
     _CONTAINED_IN: ClassVar[str | None] = None
     _FIELD_NAME: ClassVar[str | None] = None
     _HAS_FIELDS: ClassVar[bool] = False
+    #: Columns of listings that have a short name: name → XNAT path.
+    rest_shortcuts: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -95,36 +104,80 @@ class XNATBaseObject:
         datafields: Mapping[str, Any] | None = None,
         parent: Any = None,
         fieldname: str | None = None,
-        overwrites: Mapping[str, Any] | None = None,
+        overwrites: Mapping[str, Any] | bool | None = None,
         **kwargs: Any,
     ) -> None:
         # The parent of a new object may be named by its listing (subject.experiments) as well.
         if parent is not None and hasattr(parent, "listing"):
             parent = parent.parent
-        self._session: Connection = xnat_session or _session_of(type(self), parent)
-        self._parent: Any = parent
-        self._fieldname = fieldname
-        self._cache: dict[str, tuple[Hashable, Any]] = {}
-        self._listings: dict[str, Any] = {}
-        self._generation = 0
-        self._caching: bool | None = None
-        self._destroyed = False
-        self._row: Mapping[str, Any] = {}
-        self._row_time = 0
-        self._row_stamp: Hashable = None
+        self._begin(xnat_session or _session_of(type(self), parent), parent, fieldname, id_)
         self._take_row(datafields)
-        self._id = id_
         if uri is not None:
             self._uri = uris.canonical(uri)
             if kwargs or overwrites:
-                names = ", ".join(sorted({*kwargs, *(overwrites or {})}))
+                names = ", ".join(sorted({*kwargs, *(overwrites if isinstance(overwrites, Mapping) else ())}))
                 raise XNATValueError(f"{names}: fields are only given on creation, with parent= and without a uri")
         else:
-            self._create({**kwargs, **({} if id_ is None else {"id_": id_})}, overwrites or {})
+            self._create({**kwargs, **({} if id_ is None else {"id_": id_})}, overwrites)
 
-    def _create(self, fields: dict[str, Any], overwrites: Mapping[str, Any]) -> None:
+    if TYPE_CHECKING:
+        _session: Connection
+        _parent: Any
+        _fieldname: str | None
+        _id: str | None
+        _cache: dict[str, tuple[Hashable, Any]]
+        _listings: dict[str, Any]
+        _generation: int
+        _caching: bool | None
+        _destroyed: bool
+        _row: Mapping[str, Any]
+        _row_time: int
+        _row_stamp: Hashable
+        _place: str | tuple[str, str]
+
+    def _begin(self, session: Connection, parent: Any, fieldname: str | None, id_: str | None) -> None:
+        # Not by assignment: __setattr__ looks every name up, and listings make objects by the hundred thousand.
+        put = object.__setattr__
+        put(self, "_session", session)
+        put(self, "_parent", parent)
+        put(self, "_fieldname", fieldname)
+        put(self, "_id", id_)
+        put(self, "_cache", {})
+        put(self, "_listings", {})
+        put(self, "_generation", 0)
+        put(self, "_caching", None)
+        put(self, "_destroyed", False)
+
+    @classmethod
+    def _of_row(
+        cls, session: Connection, base: str, id_: str, row: Row, parent: Any, fieldname: str | None
+    ) -> XNATBaseObject:
+        """The object of a row of the listing at ``base``. No request, and as little else as possible."""
+        made = cls.__new__(cls)
+        made._begin(session, parent, fieldname, id_)
+        put = object.__setattr__
+        put(made, "_place", (base, id_))
+        put(made, "_row", row)
+        put(made, "_row_time", row.time)
+        put(made, "_row_stamp", (session.registry.epoch, 0))
+        return made
+
+    @property
+    def _uri(self) -> str:
+        place = self._place
+        if isinstance(place, tuple):
+            place = self._place = uris.join(*place)
+        return place
+
+    @_uri.setter
+    def _uri(self, value: str) -> None:
+        self._place = value
+
+    def _create(self, fields: dict[str, Any], overwrites: Mapping[str, Any] | bool | None) -> None:
         created = create(self, self._parent, fields, overwrites)
         self._uri, self._id = created.uri, created.id
+        # It may have been there already: handles of it don't know what was written now.
+        self._session.registry.touch(self._thing())
         self._take_row(created.row)
         self._session.registry.adopt(self._identity(), self)
 
@@ -177,12 +230,31 @@ class XNATBaseObject:
         """What makes two handles the same object, as far as this is known without a request."""
         return (cls.KIND, uri)
 
+    @classmethod
+    def _identify_in(cls, base: str, id_: str, row: Mapping[str, Any]) -> Hashable:
+        """The same for a row of the listing at ``base``."""
+        return cls._identify(uris.join(base, id_), id_, row)
+
     def _identity(self) -> Hashable:
         return type(self)._identify(self._uri, self._id, self._row)
 
     def _thing(self) -> Hashable:
         """What it is on the server, through whichever project it is looked at."""
         return self._identity()
+
+    @property
+    def cache_id(self) -> Hashable:
+        """What the session knows it by: two handles with equal ones are the same object."""
+        return self._identity()
+
+    @classmethod
+    def create_cache_id(cls, uri: str, fieldname: str | None = None, data: Mapping[str, Any] | None = None) -> Hashable:
+        """The :attr:`cache_id` of the object at a REST path, as far as it is known without a request.
+
+        :param data: what a listing told about it
+        """
+        row = data or {}
+        return cls._identify(uris.canonical(uri), str(row["ID"]) if row.get("ID") else None, row)
 
     # -- data --------------------------------------------------------------------------------------------------------
 
@@ -197,9 +269,20 @@ class XNATBaseObject:
         fields: dict[str, Any] = self.fulldata.get("data_fields", {})
         return fields
 
+    @property
+    def is_history(self) -> bool:
+        """Whether what is known of it is an earlier state. The server's current item is always preferred."""
+        return bool(self.fulldata.get("meta", {}).get("isHistory"))
+
+    @property
+    def insert_date(self) -> datetime.datetime | None:
+        """When it was put into the archive, in UTC; None where the server doesn't say, or in an unknown time zone."""
+        return insert_date(self.fulldata)
+
     @cached
     def _item(self) -> dict[str, Any]:
         self._check_alive()
+        refuse_while_completing(self.uri)
         return current_item(self._session.get_json(self.uri), self.uri)
 
     def _loaded(self) -> dict[str, Any] | None:
@@ -210,8 +293,10 @@ class XNATBaseObject:
     def _raw(self, path: str) -> Any:
         """The value of a field as the server gave it, None if unset: from the listing's row or from its item."""
         self._check_alive()
-        if path in self._row and self._row_is_fresh():
-            value = self._row[path]
+        # Taken once: another thread may learn a newer row meanwhile, with other columns.
+        row = self._row
+        if path in row and self._row_is_fresh():
+            value = row[path]
             return None if value == "" else value
         return self.data.get(path)
 
@@ -256,54 +341,14 @@ class XNATBaseObject:
 
     def get_object(self, fieldname: str, type_: str | None = None) -> Any:
         """The object in one of its fields, of the type the server says (``type_`` where it says none)."""
-        items = self._children(fieldname)
+        try:
+            items = self._children(fieldname)
+        except StillTyping:
+            items = []
         actual = items[0].get("meta", {}).get("xsi:type") if items else None
         # What isn't there yet will be of the type that XNAT makes where its schema names an abstract one.
-        cls = self._session.class_for(actual or CONCRETE_TYPES.get(type_ or "", type_) or "", type_)
+        cls = self._session.class_for(actual or CONCRETE_TYPES.get(type_ or "", type_) or "", type_, nested=True)
         return cls(uri=self.uri, xnat_session=self._session, parent=self, fieldname=fieldname)
-
-    # -- writing -----------------------------------------------------------------------------------------------------
-
-    def set(
-        self, name: str, value: Any, type_: str | Callable[[Any], Any] | None = None, timeout: Timeout = None
-    ) -> None:
-        """Write one field, by its XNAT path, in one PUT.
-
-        :param type_: how to write the value: an xs type (``'xs:date'``) or a callable; by default the value's own type
-        """
-        self._write({name: to_text(value, type_)}, timeout=timeout)
-
-    def mset(self, values: Mapping[str, Any] | None = None, timeout: Timeout = None, **kwargs: Any) -> None:
-        """Write several fields in one PUT: all of them, or none when one value isn't valid.
-
-        :param values: field → value; a field by its attribute name or its XNAT path
-        """
-        texts: dict[str, str] = {}
-        for name, value in {**(values or {}), **kwargs}.items():
-            field = getattr_static(type(self), name)
-            if hasattr(field, "to_text"):
-                texts[field.path] = field.to_text(value)
-            else:
-                texts[name] = to_text(value, None)
-        self._write(texts, timeout=timeout)
-
-    def del_(self, name: str) -> None:
-        """Clear one field, by its XNAT path."""
-        self._write({name: xpath.CLEAR})
-
-    def _write(self, fields: Mapping[str, str], *, timeout: Timeout = None) -> None:
-        """Write fields of this object: path below it → text."""
-        self._check_alive()
-        query = {"xsiType": self.XSI_TYPE, **{xpath.join(self.xpath, path): text for path, text in fields.items()}}
-        self._session.write_fields(self.fulluri, query, timeout=timeout)
-        self._wrote(fields)
-
-    def _wrote(self, fields: Mapping[str, str]) -> None:
-        registry = self._session.registry
-        registry.touch(self._thing())
-        if self.SECONDARY_LOOKUP_FIELD in fields and self.KIND:
-            registry.wrote("rename", self.KIND)
-        self.clearcache()
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -322,11 +367,12 @@ class XNATBaseObject:
 
     def clearcache(self) -> None:
         """Forget what the server said about this object; the next look asks again."""
-        self._generation += 1
+        # Not += 1: of two threads that clear at once, each must leave a number that nobody has seen yet.
+        self._generation = self._session.registry.now()
         self._cache.clear()
 
     def _life(self) -> Hashable:
-        return (self._session.registry.stamp()[0], self._generation)
+        return (self._session.registry.epoch, self._generation)
 
     def _stamp(self) -> Hashable:
         # A write through any handle of the same thing makes every handle's data stale.
@@ -336,27 +382,45 @@ class XNATBaseObject:
         if self._destroyed:
             raise XNATObjectDestroyedError(f"{self!r} was deleted on the server; look it up again if it was made anew")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        parent = self._parent if isinstance(self._parent, XNATBaseObject) else None
+        return restore_object, (self._session, self.XSI_TYPE, self._uri, self._id, self._lasting_row(), parent)
+
+    def _lasting_row(self) -> dict[str, Any]:
+        """What of its row is still true wherever and whenever a pickle of it is read: where it lies."""
+        return {name: self._row[name] for name in ("project", "subject_ID") if self._row.get(name)}
+
     def __repr__(self) -> str:
         return object_repr(self)
 
     def _repr_html_(self) -> str:
         return object_html(self)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        # A typo must not silently become a Python attribute that never reaches the server.
-        if name.startswith("_") or hasattr(type(self), name):
-            super().__setattr__(name, value)
-            return
-        names = [known for known in dir(type(self)) if not known.startswith("_")]
-        close = difflib.get_close_matches(name, names, 3)
-        hint = f"; did you mean {' or '.join(close)}?" if close else "; dir() of it lists the fields there are"
-        raise XNATAttributeError(f"{type(self).__name__} has no field {name!r}{hint}")
+    if not TYPE_CHECKING:  # a checker would take it for leave to set anything
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            # A typo must not silently become a Python attribute that never reaches the server.
+            if name.startswith("_") or any(name in vars(base) for base in type(self).__mro__):
+                super().__setattr__(name, value)
+                return
+            raise unknown_field(type(self), name)
+
+    def _mark_deleted(self) -> None:
+        self._destroyed = True
 
 
 class XNATObject(XNATBaseObject):
     """Something with a REST path of its own."""
 
     __slots__ = ()
+
+    @classmethod
+    def query(cls, *constraints: BaseConstraint) -> Query:
+        """A search for things of this type: ``MrSessionData.query(MrSessionData.label.like('a*')).all()``.
+
+        :param constraints: what has to be fulfilled; see :class:`xnat.search.Query`
+        """
+        return Query(cls, _session_of(cls, None)).filter(*constraints)
 
     def delete(self, remove_files: bool = True) -> None:
         """Delete it on the server, with everything below it. This handle is of no use afterwards.
@@ -388,9 +452,11 @@ class XNATObject(XNATBaseObject):
         return url if scheme is None else scheme + url[url.index("://") :]
 
 
-def getattr_static(cls: type, name: str) -> Any:
-    """What the class defines under this name, without asking descriptors; None if nothing."""
-    return next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
+def restore_object(
+    session: Connection, xsi_type: str, uri: str, id_: str | None, row: Mapping[str, Any], parent: Any
+) -> Any:
+    """The object of a pickle: that of the session, if it is alive there. No request."""
+    return session.create_object(uri, xsi_type, id_=id_, datafields=row or None, parent=parent)
 
 
 def _session_of(cls: type, parent: Any) -> Connection:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import threading
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 __all__ = ["STALE", "Registry"]
@@ -65,6 +65,11 @@ class Registry:
         self._epoch = 0
         self._kinds: dict[str, int] = {}
         self._touched: dict[Hashable, int] = {}
+        self._cleared = 0
+
+    def after_fork(self) -> None:
+        """In a forked child: another thread of the parent may have held the lock just then."""
+        self._lock = threading.RLock()
 
     def intern(self, identity: Hashable, make: Callable[[], Any]) -> Any:
         """The live object of this identity, else what ``make`` makes."""
@@ -73,6 +78,25 @@ class Registry:
             if found is None:
                 found = self._objects[identity] = make()
             return found
+
+    def live(
+        self,
+        identity: Hashable,
+        cls: type[Any],
+        make: Callable[[], Any],
+        *,
+        row: Mapping[str, Any] | None = None,
+        item: dict[str, Any] | None = None,
+        parent: Any = None,
+    ) -> Any:
+        """The object of an identity: the one that is alive, told what was found out now, else what ``make`` makes."""
+        obj = self.intern(identity, make)
+        if type(obj) is not cls and not isinstance(obj, cls) and issubclass(cls, type(obj)):
+            # The listing of a whole project knows only the base type; now the exact one is known.
+            obj = make()
+            self.adopt(identity, obj)
+        obj._learn(row, item, parent)
+        return obj
 
     def adopt(self, identity: Hashable, obj: Any) -> None:
         """Make this the live object of an identity: it was just created."""
@@ -94,6 +118,11 @@ class Registry:
         with self._lock:
             return self._epoch, self._kinds.get(kind, 0)
 
+    @property
+    def epoch(self) -> int:
+        """How often everything was made stale."""
+        return self._epoch
+
     def now(self) -> int:
         """A number larger than every one given before: the time of a request."""
         return next(self._clock)
@@ -102,7 +131,8 @@ class Registry:
         """Make everything that is cached stale, at once and whatever its number."""
         with self._lock:
             self._epoch += 1
-            # Whatever was asked for before is stale by its epoch now.
+            # Whatever was asked for before is stale now: cached data by its epoch, rows by their time.
+            self._cleared = next(self._clock)
             self._touched.clear()
 
     def wrote(self, action: str, kind: str) -> None:
@@ -119,5 +149,5 @@ class Registry:
             self._touched[thing] = next(self._clock)
 
     def touched(self, thing: Hashable) -> int:
-        """When fields of this thing were last written here; 0 if never."""
-        return self._touched.get(thing, 0)
+        """When fields of this thing were last written here, or everything was forgotten; 0 if never."""
+        return max(self._touched.get(thing, 0), self._cleared)

@@ -1,15 +1,19 @@
-"""The rows of a listing, compactly: one tuple each, columns named once."""
+"""The rows of a listing, compactly: one tuple each, columns named once.
+
+A listing can have 100,000 rows, so they are packed while the answer is parsed (:func:`parse`): a dict per row never
+comes into being.
+"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["Row", "Rows"]
+__all__ = ["Row", "Rows", "parse"]
 
 #: Columns whose few values recur in many rows; equal texts are kept once.
-_RECURRING = frozenset({"project", "xsiType", "type", "quality", "element_name", "insert_user", "session_ID"})
+_RECURRING = frozenset({"project", "xsiType", "type", "quality", "element_name", "insert_user", "session_ID", "date"})
 
 
 class Row(Mapping[str, Any]):
@@ -35,29 +39,66 @@ class Row(Mapping[str, Any]):
         return len(self._columns)
 
 
+class _Packer:
+    """Turns records into tuples. All records with the same columns, which is all of a listing, share their names."""
+
+    def __init__(self, drop: Callable[[str], bool]) -> None:
+        self.columns: dict[str, int] = {}
+        self._drop = drop
+        self._known: dict[tuple[str, ...], tuple[list[int], list[tuple[int, int]]]] = {}
+        self._texts: dict[str, str] = {}
+
+    def pack(self, names: tuple[str, ...], values: Sequence[Any]) -> tuple[Any, ...]:
+        plan = self._known.get(names)
+        if plan is None:
+            plan = self._known[names] = self._plan(names)
+        kept, recurring = plan
+        packed = [values[at] for at in kept] if len(kept) == len(self.columns) else self._spread(names, values)
+        for at, _ in recurring:
+            text = packed[at]
+            if type(text) is str:
+                packed[at] = self._texts.setdefault(text, text)
+        return tuple(packed)
+
+    def _plan(self, names: tuple[str, ...]) -> tuple[list[int], list[tuple[int, int]]]:
+        for name in names:
+            if not self._drop(name):
+                self.columns.setdefault(name, len(self.columns))
+        order = sorted((self.columns[name], at) for at, name in enumerate(names) if name in self.columns)
+        recurring = [(column, at) for column, at in order if names[at] in _RECURRING]
+        return [at for _, at in order], recurring
+
+    def _spread(self, names: tuple[str, ...], values: Sequence[Any]) -> list[Any]:
+        """For a record without some of the columns."""
+        packed: list[Any] = [""] * len(self.columns)
+        for name, value in zip(names, values, strict=True):
+            if name in self.columns:
+                packed[self.columns[name]] = value
+        return packed
+
+
 class Rows:
     """All rows of a listing, in the server's order.
 
+    :param records: the rows as mappings
     :param time: when the server was asked (:meth:`xnat.core.registry.Registry.now`)
+    :param drop: says which columns to leave out
     """
 
-    def __init__(self, records: Iterable[Mapping[str, Any]], time: int) -> None:
+    def __init__(
+        self, records: Iterable[Mapping[str, Any]], time: int, drop: Callable[[str], bool] = lambda name: False
+    ) -> None:
+        packer = _Packer(drop)
         self.time = time
-        self._columns: dict[str, int] = {}
-        self._values: list[tuple[Any, ...]] = []
-        for record in records:
-            self._values.append(self._pack(record))
+        self._values = [packer.pack(tuple(record), list(record.values())) for record in records]
+        self._columns = packer.columns
 
-    def _pack(self, record: Mapping[str, Any]) -> tuple[Any, ...]:
-        columns = self._columns
-        if len(record) != len(columns) or any(name not in columns for name in record):
-            for name in record:
-                columns.setdefault(name, len(columns))
-        values = [record.get(name, "") for name in columns]
-        for name in _RECURRING & record.keys():
-            if isinstance(record[name], str):
-                values[columns[name]] = sys.intern(record[name])
-        return tuple(values)
+    @classmethod
+    def packed(cls, values: list[tuple[Any, ...]], columns: dict[str, int], time: int) -> Rows:
+        """Rows that are packed already."""
+        made = cls((), time)
+        made._values, made._columns = values, columns
+        return made
 
     @property
     def columns(self) -> list[str]:
@@ -77,8 +118,35 @@ class Rows:
     def __iter__(self) -> Iterator[Row]:
         return (self[index] for index in range(len(self)))
 
-    def cell(self, index: int, column: str) -> Any:
-        """One cell; '' where the row has no such column."""
-        at = self._columns.get(column)
-        values = self._values[index]
-        return "" if at is None or at >= len(values) else values[at]
+    def column(self, name: str) -> list[Any]:
+        """One column; '' where a row has no such cell."""
+        at = self._columns.get(name)
+        if at is None:
+            return [""] * len(self)
+        return [values[at] if at < len(values) else "" for values in self._values]
+
+
+def parse(text: str | bytes, time: int, drop: Callable[[str], bool]) -> Rows | None:
+    """The rows of a listing's answer, packed as they are parsed; None if the answer is something else.
+
+    :raises ValueError: it isn't JSON
+    """
+    packer = _Packer(drop)
+
+    def innermost(pairs: list[tuple[str, Any]]) -> Any:
+        # Rows hold plain values only; whatever holds rows is an ordinary object.
+        if any(type(value) in (list, dict) for _, value in pairs):
+            return dict(pairs)
+        if not pairs:
+            return {}
+        names, values = zip(*pairs, strict=True)
+        return packer.pack(names, values)
+
+    answer = json.loads(text, object_pairs_hook=innermost)
+    try:
+        found = answer["ResultSet"]["Result"]
+    except (KeyError, TypeError):
+        return None
+    if not isinstance(found, list) or not all(type(row) is tuple for row in found):
+        return None
+    return Rows.packed(found, packer.columns, time)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import xpath
 from ..datatypes import convert_from, convert_to
 from ..exceptions import XNATKeyError, XNATValueError
+from .display import children_html, table_html
 
 if TYPE_CHECKING:
     from .nested import XNATNestedObject
@@ -30,8 +31,13 @@ class XNATSubListing(Mapping[Any, Any]):
         self.secondary_lookup_field = secondary_lookup_field
         self.xsi_type = xsi_type
 
+    def _places(self) -> list[tuple[int, dict[str, Any]]]:
+        """The elements and where the server has them. What was removed stays there as an empty element."""
+        items = enumerate(self.parent._children(self.field_name))
+        return [(index, item) for index, item in items if item.get("data_fields") or item.get("children")]
+
     def _items(self) -> list[dict[str, Any]]:
-        return self.parent._children(self.field_name)
+        return [item for _, item in self._places()]
 
     def _key(self, item: Mapping[str, Any], index: int) -> Any:
         if self.secondary_lookup_field is None:
@@ -42,7 +48,7 @@ class XNATSubListing(Mapping[Any, Any]):
     def _element(self, position: int | tuple[str, str], item: Mapping[str, Any] | None) -> XNATNestedObject:
         session = self.parent.xnat_session
         actual = (item or {}).get("meta", {}).get("xsi:type")
-        cls = session.class_for(actual or self.xsi_type, self.xsi_type)
+        cls = session.class_for(actual or self.xsi_type, self.xsi_type, nested=True)
         element: XNATNestedObject = cls(
             uri=self.parent.uri, xnat_session=session, parent=self.parent, fieldname=self.field_name, position=position
         )
@@ -51,27 +57,29 @@ class XNATSubListing(Mapping[Any, Any]):
     @property
     def listing(self) -> list[Any]:
         """The elements, in the server's order."""
-        return [self._element(index, item) for index, item in enumerate(self._items())]
+        return [self._element(index, item) for index, item in self._places()]
 
     def __getitem__(self, key: int | str) -> Any:
-        items = self._items()
+        places = self._places()
         if isinstance(key, int):
-            position = key + len(items) if key < 0 else key
+            position = key + len(places) if key < 0 else key
             if position < 0:
-                raise IndexError(f"{self.field_name} has {len(items)} elements, so there is no {key}")
-            return self._element(position, items[position] if position < len(items) else None)
+                raise IndexError(f"{self.field_name} has {len(places)} elements, so there is no {key}")
+            if position < len(places):
+                return self._element(*places[position])
+            return self._element(len(self.parent._children(self.field_name)) + position - len(places), None)
         if self.secondary_lookup_field is None:
-            raise XNATKeyError(f"The elements of {self.field_name} have no key; use a number from 0 to {len(items)}")
-        found = next((item for index, item in enumerate(items) if self._key(item, index) == key), None)
+            raise XNATKeyError(f"The elements of {self.field_name} have no key; use a number from 0 to {len(places)}")
+        found = next((item for index, (_, item) in enumerate(places) if self._key(item, index) == key), None)
         return self._element((self.secondary_lookup_field, xpath.predicate_value(key)), found)
 
     def __delitem__(self, key: int | str) -> None:
-        """Remove an element on the server."""
-        if key not in self and not isinstance(key, int):
+        """Clear all fields of an element on the server, in one PUT: XNAT has no way to remove it altogether."""
+        if key not in self:
             raise XNATKeyError(f"No {key!r} in {self.field_name}; there is {', '.join(map(str, self)) or 'nothing'}")
-        element = self[key]
-        step = element.xpath[len(self.parent.xpath) + 1 :]
-        self.parent._write({step: xpath.CLEAR})
+        position = key if isinstance(key, int) else list(self).index(key)
+        # By its place, since its key is cleared along with the rest.
+        self[position]._clear()
 
     def __contains__(self, key: object) -> bool:
         if isinstance(key, int):
@@ -83,6 +91,12 @@ class XNATSubListing(Mapping[Any, Any]):
 
     def __len__(self) -> int:
         return len(self._items())
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [key for key in self if isinstance(key, str)]
+
+    def _repr_html_(self) -> str:
+        return children_html(self.field_name, list(self), self._items())
 
     def __repr__(self) -> str:
         inside = ", ".join(f"{key}: {element!r}" for key, element in zip(self, self.listing, strict=False))
@@ -155,6 +169,13 @@ class XNATSimpleListing(MutableMapping[Any, Any]):
 
     def __len__(self) -> int:
         return len(self.data)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [] if self.key_name is None else list(self.data)
+
+    def _repr_html_(self) -> str:
+        data = self.data
+        return table_html(f"{len(data)} {self.field_name}", ("key", "value"), data.items(), len(data))
 
     def __repr__(self) -> str:
         data = self.data

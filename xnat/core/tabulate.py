@@ -1,4 +1,4 @@
-"""Rows of a listing as named tuples, CSV text or a pandas frame."""
+"""Rows of a listing as named tuples or CSV text; :mod:`xnat.columns` makes pandas frames of them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ import keyword
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import pandas
-
-__all__ = ["named_tuples", "ordered_columns", "to_csv", "to_pandas"]
+__all__ = ["named_tuples", "ordered_columns", "to_csv"]
 
 
 def ordered_columns(
@@ -55,7 +52,7 @@ def named_tuples(columns: Sequence[tuple[str, str]], rows: Sequence[Mapping[str,
 
 def _field_names(names: Sequence[str]) -> list[str]:
     """Names a named tuple can have: other characters become '_', and no two are the same."""
-    made: list[str] = []
+    made: dict[str, None] = {}
     for name in names:
         text = re.sub(r"\W", "_", name, flags=re.ASCII)
         if not text or text[0].isdigit() or text.startswith("_"):
@@ -65,8 +62,8 @@ def _field_names(names: Sequence[str]) -> list[str]:
         base, number = text, 2
         while text in made:
             text, number = f"{base}_{number}", number + 1
-        made.append(text)
-    return made
+        made[text] = None
+    return list(made)
 
 
 def to_csv(columns: Sequence[tuple[str, str]], rows: Sequence[Mapping[str, Any]], header: bool = True) -> str:
@@ -77,39 +74,3 @@ def to_csv(columns: Sequence[tuple[str, str]], rows: Sequence[Mapping[str, Any]]
         writer.writerow([name for name, _ in columns])
     writer.writerows([row.get(key, "") for _, key in columns] for row in rows)
     return out.getvalue()
-
-
-def to_pandas(columns: Sequence[tuple[str, str]], rows: Sequence[Mapping[str, Any]]) -> pandas.DataFrame:
-    """A pandas frame with a column each; text that is all numbers or all dates becomes numbers or dates.
-
-    :raises ModuleNotFoundError: pandas isn't installed (``pip install xnat[pandas]``)
-    """
-    try:
-        import pandas
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("Tables as pandas frames need pandas: pip install 'xnat[pandas]'") from error
-    frame: pandas.DataFrame = pandas.DataFrame(
-        {name: [row.get(key, "") for row in rows] for name, key in columns}, columns=[name for name, _ in columns]
-    )
-    for name in frame.columns:
-        frame[name] = _typed(frame[name], name)
-    return frame
-
-
-#: Labels and IDs stay text although they may look like numbers: '007' is not 7.
-_TEXT = re.compile(r"(^|/|_)(id|label|name|uri|uid|project)$", re.IGNORECASE)
-
-
-def _typed(column: Any, name: str) -> Any:
-    import pandas
-
-    known = column[column != ""]
-    if known.empty or _TEXT.search(name):
-        return column
-    if known.str.fullmatch(r"-?\d+(\.\d+)?([eE][+-]?\d+)?").all():
-        numbers = pandas.to_numeric(column, errors="coerce")
-        whole = known.str.fullmatch(r"-?\d+").all()
-        return numbers.astype("Int64") if whole else numbers
-    if known.str.fullmatch(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d:\d\d(\.\d+)?)?").all():
-        return pandas.to_datetime(column.where(column != "", None), format="ISO8601")
-    return column

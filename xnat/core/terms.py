@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from ..search import SearchField
 
-__all__ = ["FieldTerm", "field_property"]
+__all__ = ["DisplayFields", "FieldTerm", "field_property"]
+
+
+Value = TypeVar("Value")
+
+
+class DisplayFields(type):
+    """Type of classes of objects: names in capitals are the display fields that the server's searches know.
+
+    ``MrSessionData.AGE`` asks the server for the display fields of the type, once per session and type, when the first
+    of them is touched; connecting asks for none.
+    """
+
+    if not TYPE_CHECKING:  # a checker would take it for leave to misspell any field
+        # Not __getattr__: IPython would take that for one of the objects, and look into none of them for completion.
+        def __getattribute__(cls, name: str) -> Any:
+            try:
+                return super().__getattribute__(name)
+            except AttributeError:
+                return cls._display_field(name)
+
+    def _display_field(cls, name: str) -> SearchField:
+        xsi_type = cls.__dict__.get("XSI_TYPE")
+        module = sys.modules.get(cls.__module__)
+        if xsi_type and re.fullmatch(r"[A-Z][A-Z0-9_]*", name) and hasattr(module, "current_session"):
+            known = module.current_session().display_fields(xsi_type)  # type: ignore[union-attr]
+            if name in known:
+                return SearchField(f"{xsi_type}.{name}")
+        raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}") from None
 
 
 class FieldTerm(SearchField):
@@ -22,27 +52,32 @@ class FieldTerm(SearchField):
         raise AttributeError(f"{self!r} is a search term")
 
 
-class _FieldProperty(property):
+class _FieldProperty(property, Generic[Value]):
     """A property that is a search term on its class, as generated fields are."""
 
     path = ""
 
+    @overload  # type: ignore[override]
+    def __get__(self, instance: None, owner: type | None = None) -> FieldTerm: ...
+    @overload
+    def __get__(self, instance: Any, owner: type | None = None) -> Value: ...
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
             return FieldTerm(f"{getattr(owner, 'XSI_TYPE', '')}/{self.path}", self.__doc__ or "")
         return super().__get__(instance, owner)
 
-    def setter(self, fset: Callable[[Any, Any], None]) -> _FieldProperty:
-        made = _FieldProperty(self.fget, fset, self.fdel, self.__doc__)
+    def setter(self, fset: Callable[[Any, Any], None]) -> _FieldProperty[Value]:
+        made: _FieldProperty[Value] = _FieldProperty(self.fget, fset, self.fdel, self.__doc__)
         made.path = self.path
+        made.__doc__ = self.__doc__  # what the call above was given, a subclass of property forgets
         return made
 
 
-def field_property(path: str) -> Callable[[Callable[[Any], Any]], _FieldProperty]:
+def field_property(path: str) -> Callable[[Callable[[Any], Value]], _FieldProperty[Value]]:
     """Decorator: a property written by hand for the field of this XNAT path."""
 
-    def decorate(function: Callable[[Any], Any]) -> _FieldProperty:
-        made = _FieldProperty(function)
+    def decorate(function: Callable[[Any], Value]) -> _FieldProperty[Value]:
+        made: _FieldProperty[Value] = _FieldProperty(function)
         made.path = path
         return made
 

@@ -69,7 +69,7 @@ def _rows(element: DataElement, summary: bool) -> Iterator[dict[str, str]]:
         for key in item.keys():  # noqa: SIM118 - a dataset's iterator converts values, keys() does not
             try:
                 inner = item[key]
-            except Exception:  # noqa: S112
+            except Exception:  # noqa: S112 - as above
                 continue
             yield _row(tag, _tag(inner.tag), inner, "" if inner.VR == "SQ" else _value(inner, summary))
 

@@ -209,7 +209,7 @@ def _zip(named: Iterable[tuple[str, StoredFile]], level: int) -> Iterator[bytes]
             info = zipfile.ZipInfo(name, time.localtime(max(file.modified, 315619200))[:6])
             info.compress_type = method
             info.external_attr = 0o644 << 16
-            with archive.open(info, "w", force_zip64=file.size > 2**31) as out:
+            with archive.open(info, "w", force_zip64=file.size > 2**31 - 2**24) as out:
                 for piece in pieces(file.file):
                     out.write(piece)
                     yield from sink.taken()

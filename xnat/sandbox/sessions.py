@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 __all__ = ["Sessions", "WebSession"]
 
+#: Sessions beyond which the first ones are forgotten.
+MOST = 50_000
+
 
 @dataclass
 class WebSession:
@@ -28,13 +31,24 @@ class Sessions:
         self.seconds = seconds
         self._lock = threading.Lock()
         self._sessions: dict[str, WebSession] = {}
+        self._next_look = 1000
 
     def create(self, login: str) -> WebSession:
         """A new session of a user (or of the guest)."""
         session = WebSession(secrets.token_hex(16).upper(), login)
         with self._lock:
+            if len(self._sessions) >= self._next_look:
+                self._forget_old()
             self._sessions[session.id] = session
         return session
+
+    def _forget_old(self) -> None:
+        # Every request of a stranger opens one, and nobody asks for it again.
+        oldest = time.monotonic() - self.seconds
+        self._sessions = {id: session for id, session in self._sessions.items() if session.used > oldest}
+        for id in list(self._sessions)[: max(0, len(self._sessions) - MOST)]:
+            del self._sessions[id]
+        self._next_look = len(self._sessions) + 1000
 
     def get(self, id: str) -> WebSession | None:
         """The live session with that ID; asking keeps it alive."""

@@ -243,11 +243,15 @@ class Archive:
         """The subject of an experiment, the session of a scan, assessor or reconstruction; None otherwise."""
         return self.get(record.parent) if record.parent is not None else None
 
+    # S608: what is asked for stands in the code, above; what a request says comes as values.
+
     def _one(self, where: str, *values: object) -> Record | None:
+        # S608: as above
         row = self._database.row(f"SELECT * FROM objects WHERE {where} LIMIT 1", *values)  # noqa: S608
         return _record(row) if row else None
 
     def _all(self, where: str, *values: object) -> list[Record]:
+        # S608: as above
         return [_record(row) for row in self._database.rows(f"SELECT * FROM objects WHERE {where}", *values)]  # noqa: S608
 
     def _in_project(self, kinds: Iterable[str], project: str, name: str) -> Record | None:
@@ -306,6 +310,7 @@ class Archive:
                 self.delete(child, remove_files=remove_files)
             for resource in self._files.resources(record):
                 self._files.delete_resource(resource, remove_files=remove_files)
+            # S608: these names
             for table, column in (("shares", "object"), ("history", "key"), ("objects", "key")):
                 self._database.run(f"DELETE FROM {table} WHERE {column} = ?", record.key)  # noqa: S608
             if record.kind == "project":

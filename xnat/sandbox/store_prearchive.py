@@ -118,6 +118,7 @@ class Prearchive:
         names = [entry.name for entry in fields(row) if entry.name not in ("key", "extra")]
         marks = ", ".join(f"{name} = ?" for name in names)
         values = [getattr(row, name) for name in names]
+        # S608: the names are those of a dataclass
         sql = f"UPDATE prearchive SET {marks}, extra = ? WHERE key = ?"  # noqa: S608
         self._database.run(sql, *values, json.dumps(row.extra), row.key)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from typing import BinaryIO
 
 __all__ = ["ChunkedBody", "LimitedBody", "RequestBody"]
 
+_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
 _EVERYTHING = 1 << 62
 
 
@@ -126,12 +128,12 @@ class ChunkedBody(RequestBody):
         if self._begun:
             self._stream.readline(3)  # the line end after the previous chunk
         self._begun = True
-        line = self._stream.readline(1024)
-        try:
-            self._left = int(line.split(b";")[0], 16)
-        except ValueError:
-            raise ConnectionError("Bad chunk") from None
-        if self._left <= 0:
+        size = self._stream.readline(1024).split(b";")[0].strip()
+        # int() would also take signs and underscores.
+        if not _CHUNK_SIZE.fullmatch(size):
+            raise ConnectionError("Bad chunk")
+        self._left = int(size, 16)
+        if not self._left:
             self._ended = True
             while self._stream.readline(65536) not in (b"\r\n", b"\n", b""):
                 pass

@@ -18,6 +18,7 @@ from .archive import ZipCheck
 from .fetch import (
     ATTEMPTS,
     CHUNK_SIZE,
+    MISMATCHES,
     Fetched,
     FileSink,
     Hooks,
@@ -33,7 +34,7 @@ from .plan import EXISTING, Existing
 from .progress import default_update_func, ignore
 from .report import FileResult
 from .tree import download_tree
-from .zipstream import CutZipError
+from .zipstream import BadZipError, CutZipError
 
 if TYPE_CHECKING:
     import requests
@@ -130,6 +131,11 @@ class _Progress(Hooks):
         self._total = total
         self._folder = folder
 
+    @property
+    def done(self) -> int:
+        """Bytes so far."""
+        return self._done
+
     def begin(self, response: requests.Response, total: int | None) -> None:
         self._total = total if total is not None else self._total
         if self._folder is not None and self._total is not None:
@@ -172,11 +178,14 @@ def _fetch_checked(requester: Requester, wanted: Wanted, sink: FileSink, hooks: 
             fetched = fetch(requester, wanted, checked, hooks)
             checked.check.finish()
             return fetched
-        except CutZipError:  # without a length the end of the connection looks like the end of the file
-            if attempt == ATTEMPTS:
+        except BadZipError as error:
+            checked.check.cancel()
+            # Without a length the end of the connection looks like the end of the file; a wrong byte may have become so
+            # on the way.
+            if attempt == (ATTEMPTS if isinstance(error, CutZipError) else MISMATCHES):
                 raise
             attempt += 1
-            hooks.advance(-fetched.bytes)
+            hooks.advance(-hooks.done)
             sink.restart()
         except BaseException:
             checked.check.cancel()

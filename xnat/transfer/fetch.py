@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ATTEMPTS",
     "CHUNK_SIZE",
+    "MISMATCHES",
     "Broken",
     "Fetched",
     "FileSink",

@@ -18,7 +18,7 @@ from xnat.exceptions import XNATDownloadError, XNATValueError
 
 from .manifest import Entry, Manifest, md5_of
 from .names import collision_key, resolve_inside
-from .report import human_bytes
+from .report import files_html, human_bytes
 
 __all__ = [
     "EXISTING",
@@ -166,10 +166,20 @@ class Plan:
 
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
 
-    def __str__(self) -> str:
+    def _summary(self) -> str:
         counts = Counter(item.action for item in self.items)
         words = ", ".join(f"{count} to {action}" for action, count in sorted(counts.items())) or "nothing to do"
-        lines = [f"{self.target}: {words}; {human_bytes(self.bytes)} to fetch"]
+        return f"{self.target}: {words}; {human_bytes(self.bytes)} to fetch"
+
+    def _repr_html_(self) -> str:
+        busy = [item for item in self.items if item.action != "skip"]
+        rows = [
+            [str(item.path), item.action, item.reason, "" if item.size is None else str(item.size)] for item in busy
+        ]
+        return files_html(self._summary(), ("file", "what to do", "because", "bytes"), rows)
+
+    def __str__(self) -> str:
+        lines = [self._summary()]
         busy = [item for item in self.items if item.action != "skip"]
         lines += [f"  {item.action:<9} {item.path}  ({item.reason})" for item in busy[:_SHOWN]]
         if len(busy) > _SHOWN:

@@ -197,11 +197,10 @@ class TransferReport(Sequence[FileResult]):
         return f"<TransferReport {self.what}: {words}; {human_bytes(self.bytes)} in {self.seconds:.1f} s{rate}>"
 
     def _repr_html_(self) -> str:
-        rows = self.failed[:_SHOWN] or self._results[:_SHOWN]
+        # What failed is what somebody has to look at.
+        rows = self.failed + [result for result in self._results if result.ok]
         cells = [[str(row.path), row.state, str(row.size or 0), str(row.error or row.note or "")] for row in rows]
-        body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in line) + "</tr>" for line in cells)
-        head = "<tr><th>file</th><th>state</th><th>bytes</th><th>remark</th></tr>"
-        return f"<p>{html.escape(repr(self)[1:-1])}</p><table><thead>{head}</thead><tbody>{body}</tbody></table>"
+        return files_html(repr(self)[1:-1], ("file", "state", "bytes", "remark"), cells)
 
     def _failure_text(self, failed: list[FileResult]) -> str:
         if len(failed) == 1:
@@ -211,6 +210,17 @@ class TransferReport(Sequence[FileResult]):
         if len(failed) > _SHOWN:
             lines.append(f"  … and {len(failed) - _SHOWN} more")
         return "\n".join(lines)
+
+
+def files_html(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of files for notebooks: the first of them, and how many more there are. Names are escaped."""
+    left = ' style="text-align: left"'
+    lines = ["".join(f"<td{left}>{html.escape(cell)}</td>" for cell in row) for row in rows[:_SHOWN]]
+    if len(rows) > _SHOWN:
+        lines.append(f'<td colspan="{len(columns)}"{left}>... {len(rows) - _SHOWN} more</td>')
+    head = "".join(f"<th{left}>{html.escape(column)}</th>" for column in columns)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f"<p>{html.escape(caption)}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def human_bytes(count: float) -> str:

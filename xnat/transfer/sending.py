@@ -23,12 +23,16 @@ from xnat.exceptions import (
 from xnat.protocols import Requester, UpdateFunc
 
 from .fetch import Wanted, fetch
+from .plan import RemoteFile
 from .progress import ignore
 
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["UploadBody", "opened", "send"]
+__all__ = ["NOT_STORED", "UploadBody", "mismatch", "opened", "send"]
+
+#: XNAT answers 200 to a user without the right to edit, and does nothing.
+NOT_STORED = "the server accepted it, but does not have it (do you have the right to edit?)"
 
 _SPOOL = 16 << 20  # bytes of a stream without length that are kept in memory; more go to a temporary file
 _CHUNK = 1 << 18
@@ -155,6 +159,15 @@ def _attempt(
     name = uri.partition("?")[0].rpartition("/")[2] or "file"
     files = {"file": (name, b"", content_type or _OCTETS)}
     return requester.request(method.upper(), uri, files=files, idempotent=idempotent, **{**settings, "query": query})
+
+
+def mismatch(there: RemoteFile, size: int, md5: str | None) -> str | None:
+    """How the server's file differs from what was sent, as far as the server tells of it; None if it does not."""
+    if there.size is not None and there.size != size:
+        return f"the server has {there.size} bytes of it, {size} were sent"
+    if there.md5 is not None and md5 is not None and there.md5 != md5:
+        return f"the server's MD5 is {there.md5}, that of the file is {md5}"
+    return None
 
 
 def opened(data: Any) -> tuple[IO[bytes], int, bool]:

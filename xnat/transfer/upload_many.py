@@ -26,7 +26,7 @@ from .plan import RemoteFile
 from .pool import Outcome, Pool, Stop, Stopped, check_workers
 from .progress import Aggregate, Share, default_update_func
 from .report import FileResult, FileState, TransferReport
-from .sending import UploadBody, send
+from .sending import NOT_STORED, UploadBody, mismatch, send
 
 __all__ = ["METHODS", "upload_tree"]
 
@@ -182,6 +182,7 @@ def _send_all(
         if fatal is None:
             after = _ask(inventory)
             if after is not None:
+                _find_arrived(run, todo, before or {}, after)
                 left = [one for one in todo if not _is_there(run, one, after)]
     with pool:
         for _ in range(_ROUNDS):
@@ -200,6 +201,18 @@ def _send_all(
             if one.name not in run.sent:
                 run.errors.setdefault(one.name, XNATUploadError(f"not sent: {fatal}"))
     return after
+
+
+def _find_arrived(
+    run: _Upload, files: list[_Local], before: Mapping[str, RemoteFile], after: Mapping[str, RemoteFile]
+) -> None:
+    """Take what an archive brought whose answer was lost, or which was refused half way, for sent."""
+    for one in files:
+        there = after.get(one.name)
+        if one.name in run.sent or there is None or one.name in before or there.size not in (None, one.size):
+            continue
+        if there.md5 is None or there.md5 == md5_of(one.path):
+            run.sent[one.name] = (one.size, there.md5)
 
 
 def _try_packed(run: _Upload, batch: list[_Local], kind: str) -> BaseException | None:
@@ -249,12 +262,8 @@ def _judge(run: _Upload, one: _Local, after: dict[str, RemoteFile] | None, resou
     if error is None and one.name not in run.sent:
         error = XNATUploadError("not sent")
     if error is None and after is not None:
-        if remote is None:
-            error = XNATUploadError("the server accepted it, but does not have it (do you have the right to edit?)")
-        elif remote.size is not None and remote.size != size:
-            error = XNATUploadError(f"the server has {remote.size} bytes of it, {size} were sent")
-        elif remote.md5 is not None and md5 is not None and remote.md5 != md5:
-            error = XNATUploadError(f"the server's MD5 is {remote.md5}, that of the file is {md5}")
+        problem = NOT_STORED if remote is None else mismatch(remote, size, md5)
+        error = XNATUploadError(problem) if problem else None
     if error is not None:
         return FileResult(one.path, uri, "failed", size, md5, error)
     state: FileState = "unverifiable"

@@ -22,6 +22,7 @@ from xnat.exceptions import (
     XNATAuthError,
     XNATExpiredCredentialsError,
     XNATLoginFailedError,
+    XNATValueError,
 )
 from xnat.transport import errors, pages, wire
 from xnat.transport.credentials import Credentials, settle_credentials, settle_server
@@ -53,7 +54,7 @@ _USER = re.compile(r"User '(.+?)' is logged in")
 _EXPIRED = re.compile(r"password has expired", re.IGNORECASE)
 _REFUSED = re.compile(r"Login attempt failed", re.IGNORECASE)
 # XNAT's front page, for servers without /data/auth
-_FRONT_PAGE = re.compile(r"Logged in as:\s*(?:&nbsp;)?\s*<(a|span)\b[^>]*>\s*([^<]+?)\s*</", re.IGNORECASE)
+_FRONT_PAGE = re.compile(r"Logged in as:\s*(?:&nbsp;\s*)?<(a|span)\b[^<>]*>([^<]{1,300})</", re.IGNORECASE)
 # Answers that settle something about a login. Others are a server in trouble: retried, then raised as what they are.
 _ANSWERS = frozenset({200, 201, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 501})
 _NO_SUCH_SERVICE = frozenset({400, 404, 405, 501})
@@ -121,7 +122,10 @@ def probe(client: HTTPClient, detect_redirect: bool = True, *, anonymous: bool =
 
 def root_of(url: str) -> str:
     """The root of the XNAT server a page belongs to: scheme, host and context path."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise XNATValueError(f"The server redirects to {uris.redact(url)}, which is no address: {error}") from None
     path = re.sub(r";[^/]*", "", parts.path)
     return uris.root(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{_PAGE.sub('', path)}")
 
@@ -195,8 +199,8 @@ def whoami(client: HTTPClient, credentials: Credentials | None = None) -> str:
     name = _named(_ask(client, "GET", "/data/auth"))
     if name is None:
         page = _ask(client, "GET", "/")
-        match = _FRONT_PAGE.search(to_text(page.content)) if page.status_code == 200 else None
-        name = match.group(2) if match else expected
+        match = _FRONT_PAGE.search(to_text(page.content[: pages.PAGE])) if page.status_code == 200 else None
+        name = match.group(2).strip() if match else expected
     if name is None:
         raise XNATAuthError(f"{client.server} doesn't tell who is logged in")
     if credentials and name.lower() in ("", GUEST) and expected != GUEST:

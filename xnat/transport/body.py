@@ -50,15 +50,18 @@ class Body:
 
     def _take(self, data: Any) -> None:
         if isinstance(data, str | bytes):
-            self._content = to_bytes(data)
+            self._content = _utf8(data)
         elif isinstance(data, bytearray | memoryview):
             self._content = bytes(data)
         elif isinstance(data, Mapping) or (isinstance(data, list | tuple) and all(map(_is_pair, data))):
-            self._content = to_bytes(urlencode(data, doseq=True))
+            try:
+                self._content = to_bytes(urlencode(data, doseq=True))
+            except UnicodeEncodeError as error:
+                raise _half_a_character(error) from None
             self.content_type = "application/x-www-form-urlencoded"
         elif isinstance(data, io.TextIOBase):
             # Its length counts characters, the wire counts bytes.
-            self._content = to_bytes(data.read())
+            self._content = _utf8(data.read())
         elif _seekable(data):
             self._take_file(data)
         elif hasattr(data, "read") or hasattr(data, "__iter__"):
@@ -128,6 +131,18 @@ def _seekable(stream: Any) -> bool:
 
 def _is_pair(item: Any) -> bool:
     return isinstance(item, tuple) and len(item) == 2
+
+
+def _utf8(data: str | bytes) -> bytes:
+    try:
+        return to_bytes(data)
+    except UnicodeEncodeError as error:
+        raise _half_a_character(error) from None
+
+
+def _half_a_character(error: UnicodeEncodeError) -> XNATValueError:
+    # Without the text itself: it may be a password.
+    return XNATValueError(f"This can't be sent as text, it holds half a character (at {error.start})")
 
 
 def _as_json(value: Any) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -10,7 +11,10 @@ from xnat.protocols import Timeout
 from xnat.transport.body import Body
 from xnat.transport.errors import Asked
 
-__all__ = ["DEFAULT_TIMEOUT", "Call", "announced_length", "pair", "settle_headers"]
+__all__ = ["DEFAULT_TIMEOUT", "Call", "announced_length", "header_name", "header_value", "pair", "settle_headers"]
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_NOT_IN_HEADER = re.compile("[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 
 CONNECT_TIMEOUT = 12.0
 # Seconds to connect, and the longest silence while waiting for an answer or between two parts of it.
@@ -51,7 +55,7 @@ class Call:
 
 def settle_headers(headers: Mapping[str, str], body: Body, *, stream: bool) -> dict[str, str]:
     """The caller's headers, with the body's content type, and no compression of what is streamed, if they don't say."""
-    given = {str(key): str(value) for key, value in headers.items()}
+    given = {header_name(key): header_value(value) for key, value in headers.items()}
     names = {key.lower() for key in given}
     if body.content_type and "content-type" not in names:
         given["Content-Type"] = body.content_type
@@ -59,6 +63,25 @@ def settle_headers(headers: Mapping[str, str], body: Body, *, stream: bool) -> d
         given["Accept-Encoding"] = "identity"
     # requests would send it beside its own
     return {key: value for key, value in given.items() if key.lower() != "content-length"}
+
+
+def header_name(name: object) -> str:
+    """The name of a header, if it can be one: anything else would begin another header, or the body."""
+    text = str(name)
+    if not _TOKEN.match(text):
+        raise XNATValueError(f"{text!r} can't be the name of a header")
+    return text
+
+
+def header_value(value: object) -> str:
+    """The value of a header, if it can be one.
+
+    :raises XNATValueError: it holds a line end or anything else that can't be sent; not shown, as it may be a secret
+    """
+    text = str(value)
+    if _NOT_IN_HEADER.search(text):
+        raise XNATValueError("The value of a header can't hold line ends, control characters or other than Latin-1")
+    return text
 
 
 def announced_length(headers: Mapping[str, str]) -> int | None:

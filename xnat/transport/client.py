@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from xnat import uris
@@ -14,7 +16,7 @@ from xnat.exceptions import XNATError, XNATNotConnectedError
 from xnat.protocols import Query, Timeout
 from xnat.transport import errors, pages, stream, wire
 from xnat.transport.body import Body
-from xnat.transport.call import DEFAULT_TIMEOUT, Call, announced_length, pair, settle_headers
+from xnat.transport.call import DEFAULT_TIMEOUT, Call, announced_length, header_name, header_value, pair, settle_headers
 from xnat.transport.recovery import Recovery
 from xnat.transport.retry import IDEMPOTENT, Failure, RetryPolicy
 
@@ -25,7 +27,12 @@ __all__ = ["DEFAULT_TIMEOUT", "HTTPClient"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 10
+# Of one request: how often it logs in, and is sent to a session that turns out to be over.
+_MOST_LOGINS = 2
+_MOST_SESSIONS = 8
 _PIECE = 262144
+# Bytes of an answer that is kept in memory; a few MB can unpack to any number.
+_MOST_BYTES = 1 << 30
 
 
 class HTTPClient:
@@ -43,6 +50,7 @@ class HTTPClient:
     :ivar server: root URL in use, without trailing slash
     :ivar original_server: root URL as it was given, before a redirect was noticed
     :ivar recover: logs in again; set after a login
+    :ivar max_answer: bytes, unpacked, of an answer that isn't streamed; larger ones are an error
     :ivar last_traffic: ``time.monotonic()`` of the last answer, None before the first
     """
 
@@ -62,11 +70,12 @@ class HTTPClient:
         self.trust = wire.settle_trust(verify, environ)
         self.timeout: Timeout = DEFAULT_TIMEOUT if timeout is None else timeout
         self.retry = retry or RetryPolicy()
-        self.user_agent = user_agent
+        self.user_agent = header_value(user_agent) if user_agent else None
         self.logger = logger or logging.getLogger("xnat")
         self.recover: Callable[[], None] | None = None
         self.last_traffic: float | None = None
         self.recovery = Recovery()
+        self.max_answer = _MOST_BYTES
         self._cert = cert
         self._interface: requests.Session | None = None
         self._process = os.getpid()
@@ -91,7 +100,7 @@ class HTTPClient:
                 "Not connected to server. Either the connection was not established or was closed!"
             )
         if self._process != os.getpid():
-            self._after_fork()
+            self.after_fork()
         if self._interface is None:
             with self._lock:
                 if self._interface is None:
@@ -178,7 +187,7 @@ class HTTPClient:
         headers = headers or {}
         body = Body(data, json, files, announced_length(headers))
         call = Call(
-            method=method.upper(),
+            method=header_name(method).upper(),
             url=self.url(path, query),
             body=body,
             headers=settle_headers(headers, body, stream=stream),
@@ -197,23 +206,28 @@ class HTTPClient:
 
     def _perform(self, call: Call, *, may_recover: bool) -> requests.Response:
         """The checked answer; if the session was lost, that of a repetition after a new login."""
-        generation = self.recovery.generation
-        response = self._follow(call)
-        lost = self._lost(call, response)
-        login = self.recover
-        if not lost or login is None or not may_recover:
-            return self._checked(call, response, any_page=call.allow_html and not may_recover)
-        if not call.body.repeatable():
-            return self._checked(
-                call, response, note="; the body can't be sent again, since it is a stream without seek"
-            )
-        response.close()
-        self.recovery.run(generation, lambda: self._log_in_again(login, f"{lost} at {call.asked}"))
-        response = self._follow(call)
-        still_lost = self._lost(call, response)
-        if still_lost == "new cookie":
-            self._cookie_tells = False
-        return self._checked(call, response, note="; a new login didn't help" if still_lost else "")
+        logins = 0
+        for _ in range(_MOST_SESSIONS):
+            generation = self.recovery.generation
+            response = self._follow(call)
+            lost = self._lost(call, response)
+            if lost == "new cookie" and logins == _MOST_LOGINS:
+                self._cookie_tells, lost = False, None
+            login = self.recover
+            if not lost or login is None or not may_recover:
+                return self._checked(call, response, any_page=call.allow_html and not may_recover)
+            if not call.body.repeatable():
+                return self._checked(
+                    call, response, note="; the body can't be sent again, since it is a stream without seek"
+                )
+            # Once more than seems needed: the new session may have ended, too, before it was used.
+            if logins == _MOST_LOGINS:
+                break
+            response.close()
+            # Another worker's login doesn't count: that session may be over again, of which this one heard nothing.
+            why = f"{lost} at {call.asked}"
+            logins += self.recovery.run(generation, partial(self._log_in_again, login, why))
+        return self._checked(call, response, note="; a new login didn't help")
 
     def _log_in_again(self, login: Callable[[], None], why: str) -> None:
         self.logger.info("The session was lost (%s), logging in again", why)
@@ -320,7 +334,9 @@ class HTTPClient:
                 failure = errors.classify(error)
                 delay = self._delay(call, failure, {})
                 if delay is None:
-                    raise errors.connection_error(call.asked, error, call.attempts, self.trust) from error
+                    raise errors.connection_error(
+                        call.asked, error, call.attempts, self.trust, doubtful=call.doubtful
+                    ) from error
                 call.doubtful = call.doubtful or failure is Failure.BROKEN
                 said: object = type(errors.innermost(error)).__name__
             else:
@@ -380,12 +396,27 @@ class HTTPClient:
         """Reads the body, or the beginning of one to be streamed, while the request can still be tried again."""
         if not call.stream:
             # what response.content would do, in 10 KB pieces and so ten times as slowly
-            response._content = b"".join(response.iter_content(_PIECE))
+            response._content = b"".join(self._pieces(call, response))
             return
         try:
             stream.peek(response, self._translator(call), pages.PEEK)
         except XNATError as error:
             raise error.__cause__ or error from None
+
+    def _pieces(self, call: Call, response: requests.Response) -> Iterator[bytes]:
+        import requests
+
+        size = 0
+        try:
+            for piece in response.iter_content(_PIECE):
+                size += len(piece)
+                if size > self.max_answer:
+                    raise errors.too_large(call.asked, response, self.max_answer)
+                yield piece
+        except XNATError:
+            raise
+        except ValueError as error:  # the size of a chunk that is negative
+            raise requests.exceptions.ChunkedEncodingError(error) from error
 
     # -- the session underneath ---------------------------------------------------------------------------------------
 
@@ -411,17 +442,23 @@ class HTTPClient:
         if session is not None:
             session.close()
 
-    def _after_fork(self) -> None:
-        """In a child process: own sockets and locks, the same login."""
-        self._lock = threading.Lock()
-        self._process = os.getpid()
+    def after_fork(self) -> None:
+        """In a child process: own sockets and locks, the same login. Call it before the child has several threads."""
+        if self._process == os.getpid():
+            return
+        self._lock, self._closing = threading.Lock(), threading.Event()
+        self.retry.budget.after_fork()
         recovery, self.recovery = self.recovery, Recovery()
         self.recovery.generation = recovery.generation
         inherited, self._interface = self._interface, None
         if inherited is not None:
             session = self._make_session()
-            session.headers, session.cookies = inherited.headers, inherited.cookies
+            session.headers = inherited.headers
+            # Not the jar itself, nor through its methods: its lock may have been held by another thread of the parent.
+            jars: tuple[Any, Any] = (session.cookies, inherited.cookies)
+            jars[0]._cookies = copy.deepcopy(jars[1]._cookies)
             self._interface = session
+        self._process = os.getpid()
 
 
 def _target(response: requests.Response) -> str:

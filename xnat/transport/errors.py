@@ -29,7 +29,7 @@ from xnat.transport.retry import Failure
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["Asked", "classify", "connection_error", "page_error", "redirect_error", "response_error"]
+__all__ = ["Asked", "classify", "connection_error", "page_error", "redirect_error", "response_error", "too_large"]
 
 _BY_STATUS: dict[int, type[XNATResponseError]] = {
     401: XNATUnauthorizedError,
@@ -55,9 +55,9 @@ class Asked(NamedTuple):
 def response_error(asked: Asked, response: requests.Response, body: bytes, *, note: str = "") -> XNATResponseError:
     """The exception for a status that wasn't expected: by class 401, 403, 404, 409 or any other."""
     said = pages.reason(body, response.encoding) if body else ""
-    status = f"{response.status_code} {response.reason or ''}".rstrip()
+    status = f"{response.status_code} {pages.one_line(response.reason or '')}".rstrip()
     message = f"The server answered {asked} with {status}{f': {said}' if said else ''}{note}"
-    text = said if pages.is_html(body) else body[:_KEPT].decode(_charset(response), "replace")
+    text = said if pages.is_html(body) else _decoded(body[:_KEPT], response.encoding)
     return _make(_BY_STATUS.get(response.status_code, XNATResponseError), message, asked, response, text)
 
 
@@ -72,14 +72,25 @@ def page_error(asked: Asked, response: requests.Response, page: bytes, *, note: 
     return error
 
 
+def too_large(asked: Asked, response: requests.Response, limit: int) -> XNATResponseError:
+    """The exception for an answer that is larger, perhaps only when unpacked, than anything asked for can be."""
+    message = f"The server answered {asked} with more than {limit} bytes; that much is only had as a stream"
+    return _make(XNATResponseError, message, asked, response, "")
+
+
 def redirect_error(asked: Asked, target: str, why: str) -> XNATRedirectError:
     """The exception for a redirect that is not followed; names both places."""
     message = f"{asked} was redirected to {uris.redact(target)}, which is not followed: {why}"
     return _located(XNATRedirectError(message), asked, 1)
 
 
-def connection_error(asked: Asked, error: BaseException, attempts: int, trust: object = "") -> XNATError:
-    """The exception for a request that got no (complete) answer; names host, attempts and the last cause."""
+def connection_error(
+    asked: Asked, error: BaseException, attempts: int, trust: object = "", *, doubtful: bool = False
+) -> XNATError:
+    """The exception for a request that got no (complete) answer; names host, attempts and the last cause.
+
+    :param doubtful: an earlier attempt may have reached the server
+    """
     import requests
 
     cause = innermost(error)
@@ -99,6 +110,7 @@ def connection_error(asked: Asked, error: BaseException, attempts: int, trust: o
         found = XNATConnectionError(f"Could not connect to {host}{times} (encountered {said})")
     else:
         found = XNATConnectionError(f"The connection to {host} failed at {asked}{times} ({said})")
+    found.sent = doubtful or classify(error) is not Failure.UNSENT
     return _located(found, asked, attempts)
 
 
@@ -140,7 +152,7 @@ def innermost(error: BaseException) -> BaseException:
 def _words(cause: BaseException) -> str:
     text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
     # what is left of urllib3's own texts may hold the URL
-    return text.split(" with url: ")[0] or "no more is known"
+    return pages.one_line(text.split(" with url: ")[0]) or "no more is known"
 
 
 def _is_tls(error: BaseException) -> bool:
@@ -172,12 +184,12 @@ def _host(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _charset(response: requests.Response) -> str:
+def _decoded(body: bytes, charset: str | None) -> str:
     try:
-        "".encode(response.encoding or "utf-8")
-    except LookupError:
-        return "utf-8"
-    return response.encoding or "utf-8"
+        return body.decode(charset or "utf-8", "replace")
+    except (LookupError, ValueError):
+        # A charset nobody knows, or one of Python's that is none (idna), or no name at all.
+        return body.decode("utf-8", "replace")
 
 
 def _make(

@@ -18,6 +18,9 @@ from xnat.exceptions import XNATUnsafeNetrcError
 
 __all__ = ["Entry", "find", "read"]
 
+#: Bytes of a file that could be a netrc file.
+MAX_SIZE = 4 * 1024 * 1024
+
 # A quoted word, with backslash escapes, or a plain one.
 _WORD = re.compile(r'"((?:\\.|[^"\\])*)"(?=\s|\Z)|(\S+)')
 
@@ -49,9 +52,15 @@ def read(path: Path) -> list[Entry]:
     :raises XNATUnsafeNetrcError: if others can read it, it belongs to somebody else, or it can't be parsed
     :raises OSError: if it can't be read
     """
-    with open(path, "rb") as file:
+    # Without O_NONBLOCK opening a pipe would wait for its other end, which may never come.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise XNATUnsafeNetrcError(f"The netrc file {path} is no regular file, so it is not read.")
         if os.name == "posix":
-            _check(path, os.fstat(file.fileno()))
+            _check(path, status)
+        if status.st_size > MAX_SIZE:
+            raise XNATUnsafeNetrcError(f"The netrc file {path} has more than {MAX_SIZE} bytes, so it can't be one.")
         text = to_text(file.read())
     return list(_parse(path, text))
 

@@ -11,7 +11,7 @@ import re
 
 from xnat._compat import to_text
 
-__all__ = ["PAGE", "PEEK", "is_html", "is_login_page", "is_login_url", "reason", "title"]
+__all__ = ["PAGE", "PEEK", "is_html", "is_login_page", "is_login_url", "one_line", "reason", "title"]
 
 PEEK = 1024  # bytes that decide whether a body is HTML
 PAGE = 65536  # bytes of a page that are looked through for forms and messages
@@ -19,11 +19,13 @@ PAGE = 65536  # bytes of a page that are looked through for forms and messages
 # All expressions are bounded, or stop at the next "<": a hostile page must not keep them busy.
 # "<!DOCTYPE svg" or "<!DOCTYPE plist" begin files; so only HTML's own document type counts, or one without a name.
 _HTML = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}\?>\s*)?(?:<!--.*?-->\s*)*(?:<!doctype(?!\s+(?!html\b)\w)|<html\b)",
+    # A comment can end in one place only: with ".*?" a page of comments would be tried in all ways to divide it.
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}\?>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*(?:<!doctype(?!\s+(?!html\b)\w)|<html\b)",
     re.IGNORECASE | re.DOTALL,
 )
 _LOGIN_FORM = re.compile(
-    r"<form\b[^<>]*?\baction\s*=\s*[\"']?[^\"'<>\s]*?(?:/login|j_spring_security_check|/XDATLoginUser)\b", re.IGNORECASE
+    r"<form\b[^<>]{0,2000}?\baction\s*=\s*[\"']?[^\"'<>\s]{0,500}?(?:/login|j_spring_security_check|/XDATLoginUser)\b",
+    re.IGNORECASE,
 )
 _PASSWORD_FIELD = re.compile(r"<input\b[^<>]*?\b(?:type\s*=\s*[\"']?password|name\s*=\s*[\"']?(?:j_)?password)\b", re.I)
 _LOGIN_URL = re.compile(
@@ -63,20 +65,22 @@ def reason(body: bytes, encoding: str | None = None) -> str:
     """What the server says in an error's body, on one line: the message in XNAT's page, or the text's beginning."""
     try:
         text = to_text(body[:PAGE], encoding or "utf-8")
-    except LookupError:
+    except (LookupError, ValueError):
+        # A charset nobody knows, or one of Python's that is none (idna), or no name at all.
         text = to_text(body[:PAGE])
     if is_html(body) or re.match(r"\s*<", text):
         found = next(filter(None, (_find(pattern, text) for pattern in _MESSAGES)), "")
-        return found or _one_line(_TAG.sub(" ", text))
-    return _one_line(text)
+        return found or one_line(_TAG.sub(" ", text))
+    return one_line(text)
 
 
 def _find(pattern: re.Pattern[str], text: str) -> str:
     match = pattern.search(text)
-    return _one_line(html.unescape(_TAG.sub(" ", match.group(1)))) if match else ""
+    return one_line(html.unescape(_TAG.sub(" ", match.group(1)))) if match else ""
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """A server's words as they may stand in a message: short, on one line."""
     # Printable only: a server's text must not move the cursor of the terminal it is shown on.
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -26,12 +26,15 @@ class Recovery:
         self._error: XNATError | None = None
         self._lock = threading.Lock()
 
-    def run(self, generation: int, login: Callable[[], None]) -> None:
-        """Logs in unless that was done since ``generation``; raises what the login raised, in every waiting worker."""
+    def run(self, generation: int, login: Callable[[], None]) -> bool:
+        """Logs in unless that was done since ``generation``; raises what the login raised, in every waiting worker.
+
+        :return: whether this call logged in
+        """
         finished = self._finished
         with self._lock:
             if self.generation != generation:
-                return
+                return False
             shared = self._finished != finished or isinstance(self._error, XNATAuthError)
             if shared and self._error is not None:
                 raise copy.copy(self._error) from self._error
@@ -45,6 +48,7 @@ class Recovery:
                 self.generation += 1
             finally:
                 self._finished += 1
+        return True
 
     def renewed(self) -> None:
         """Notes that a login took place in another way; forgets a refused one."""

@@ -73,6 +73,10 @@ class RetryBudget:
         with self._lock:
             self._add(self._ratio)
 
+    def after_fork(self) -> None:
+        """In a forked child: another thread of the parent may have held the lock just then."""
+        self._lock = threading.Lock()
+
     def _add(self, tokens: float) -> None:
         self._tokens = min(self._allowance, self._tokens + max(0.0, tokens))
 

@@ -73,6 +73,9 @@ class Peeked:
             data: bytes = self._raw.read(size, decode_content=True)
         except (HTTPError, requests.RequestException, OSError) as error:
             raise self._translate(error) from error
+        except ValueError as error:  # the size of a chunk that is negative
+            broken = requests.exceptions.ChunkedEncodingError(error)
+            raise self._translate(broken) from broken
         return data
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
+from xnat.exceptions import XNATValueError
 from xnat.version import __version__
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ POOL_SIZE = 64
 SESSION_COOKIE = "JSESSIONID"
 # The order requests uses, then OpenSSL's own names, which requests ignores.
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+_COOKIE_VALUE = re.compile(r"[!-+\--:<-~]*\Z")
 
 
 class Trust(NamedTuple):
@@ -116,6 +121,9 @@ def exchange(
 
 def set_session_id(session: requests.Session, server: str, value: str | None) -> None:
     """Makes ``value`` the JSESSIONID sent to this server and to no other; None forgets it."""
+    if value is not None and not _COOKIE_VALUE.match(value):
+        # Not shown: who has it is logged in.
+        raise XNATValueError("The ID of a session is text without blanks, ';' and other than ASCII letters and signs")
     jar: Any = session.cookies
     old = [cookie for cookie in jar if cookie.name == SESSION_COOKIE]
     place = _set(jar, server, value) if value is not None else None

@@ -12,6 +12,7 @@ from .assessor import DerivedData, ImageAssessorData
 from .experiment import ExperimentData, SubjectAssessorData
 from .file import FileData
 from .imagesession import ImageSessionData
+from .people import InvestigatorData
 from .project import ProjectData
 from .resource import AbstractResource
 from .scan import ImageScanData, ReconstructedImageData
@@ -26,6 +27,7 @@ __all__ = [
     "ImageAssessorData",
     "ImageScanData",
     "ImageSessionData",
+    "InvestigatorData",
     "ProjectData",
     "ReconstructedImageData",
     "SubjectAssessorData",
@@ -46,6 +48,7 @@ BASES: Mapping[str, type] = {
     "xnat:reconstructedImageData": ReconstructedImageData,
     "xnat:abstractResource": AbstractResource,
     "xnat:fileData": FileData,
+    "xnat:investigatorData": InvestigatorData,
 }
 
 

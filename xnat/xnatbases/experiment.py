@@ -7,16 +7,20 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from .. import uris
+from ..core.items import current_item
+from ..core.kinds import SHORTCUTS
+from ..core.looking import starting_point
 from ..core.terms import field_property
+from ..exceptions import XNATValueError
 from ..transfer.plan import RemoteGroup
 from .subject import _project_in
-from .traits import HasResources, Labelled, Shareable
+from .traits import HasResources, HasVariables, Labelled, Shareable
 from .trees import DownloadsBelow, own_files
 
 __all__ = ["ExperimentData", "SubjectAssessorData"]
 
 
-class ExperimentData(Labelled, Shareable, HasResources, DownloadsBelow):
+class ExperimentData(Labelled, Shareable, HasVariables, HasResources, DownloadsBelow):
     """An experiment: anything that was measured or derived."""
 
     __slots__ = ()
@@ -24,6 +28,7 @@ class ExperimentData(Labelled, Shareable, HasResources, DownloadsBelow):
     KIND = "experiment"
     IS_ASSESSOR = False
     SECONDARY_LOOKUP_FIELD = "label"
+    rest_shortcuts = SHORTCUTS["experiment"]
     _DISPLAY_IDENTIFIER = "label"
     _CONTAINED_IN = "experiments"
     _WORD = "experiment"
@@ -32,8 +37,40 @@ class ExperimentData(Labelled, Shareable, HasResources, DownloadsBelow):
     def _identify(cls, uri: str, id_: str | None, row: Mapping[str, Any]) -> Hashable:
         return ("experiment", _project_in(uri, row), id_ or uris.split(uri)[-1])
 
+    @classmethod
+    def _identify_in(cls, base: str, id_: str, row: Mapping[str, Any]) -> Hashable:
+        return ("experiment", _project_in(base, row), id_)
+
     def _thing(self) -> Hashable:
         return ("experiment", self._id or self._uri)
+
+    @property
+    def status(self) -> str:
+        """``active``, ``quarantine``, ``locked`` or ``obsolete``, as the server says. One GET, not cached.
+
+        Set it to ``'active'`` or ``'quarantined'``, which is :meth:`activate` or :meth:`quarantine`.
+        """
+        return str(self._session.get(uris.join(self.fulluri, "status")).text.strip())
+
+    @status.setter
+    def status(self, value: str) -> None:
+        key = {"active": "activate", "quarantined": "quarantine", "quarantine": "quarantine"}.get(str(value).lower())
+        if key is None:
+            raise XNATValueError(f"status can be set to 'active' or 'quarantined', not to {value!r}")
+        self._check_alive()
+        self._put({key: "true"})
+        self._wrote({})
+
+    def activate(self) -> None:
+        """Take it out of quarantine. One PUT.
+
+        :raises XNATForbiddenError: the account may not
+        """
+        self.status = "active"
+
+    def quarantine(self) -> None:
+        """Put it into quarantine: it has to be looked at. One PUT."""
+        self.status = "quarantined"
 
     def _groups(self, folder: PurePosixPath) -> Iterator[RemoteGroup]:
         yield from own_files(self, self._short_uri, folder)
@@ -49,7 +86,7 @@ class SubjectAssessorData(ExperimentData):
 
     __slots__ = ()
 
-    @property
+    @starting_point
     def subject(self) -> Any:
         """The subject it belongs to."""
         if getattr(self._parent, "KIND", "") == "subject":
@@ -79,3 +116,15 @@ class SubjectAssessorData(ExperimentData):
         if not project:
             return self.uri
         return uris.join("/data", "projects", project, "subjects", self.subject_id, "experiments", self.id)
+
+    def _take_back(self, made: str) -> None:
+        # XNAT's SubjAssessmentResource makes a missing subject along with the experiment.
+        short = uris.join("/data", "experiments", uris.split(made)[-1])
+        subject = current_item(self._session.get_json(short), short)["data_fields"].get("subject_ID")
+        super()._take_back(made)
+        if not subject or subject == self.subject_id:
+            return
+        uri = uris.join("/data", "projects", self.project or "", "subjects", str(subject))
+        # Made along with it, a subject is called what the path called it, which no subject of a person's making is.
+        if current_item(self._session.get_json(uri), uri)["data_fields"].get("label") == self.subject_id:
+            self._session.delete(uri)

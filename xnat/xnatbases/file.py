@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from .. import uris
+from ..core.kinds import file_path
+from ..core.listings import result_rows
+from ..exceptions import XNATValueError
 from .traits import Base
 
 if TYPE_CHECKING:
@@ -37,6 +40,10 @@ class FileData(Base):
     def _file_row(self) -> Mapping[str, Any]:
         # Nothing on the server tells about one file; a handle without a row has its address only.
         return self._row or {"Name": uris.split(self.uri)[-1], "path": self.path}
+
+    def _lasting_row(self) -> dict[str, Any]:
+        # There is no address to ask for it again; and a file that changes is a new file to XNAT.
+        return dict(self._row)
 
     def _raw(self, path: str) -> Any:
         self._check_alive()
@@ -167,9 +174,76 @@ class FileData(Base):
             timeout=timeout,
         )
 
+    @property
+    def resource(self) -> Any:
+        """The resource it is in."""
+        if getattr(self._parent, "KIND", "") == "resource":
+            return self._parent
+        segments = uris.split(self.uri)
+        uri = uris.join("", *segments[: segments.index("files")])
+        return self._session.create_object(uri, "xnat:resourceCatalog", parent=self._parent)
+
+    @property
+    def expected_data_path(self) -> Path | None:
+        """Where it should be in the server's archive, None unless that is mounted here."""
+        from .mounted import expected_dir_of
+
+        folder = expected_dir_of(self.resource)
+        parts = self.path.split("/")
+        return None if folder is None or ".." in parts else folder.joinpath(*parts)
+
+    @property
+    def data_path(self) -> Path | None:
+        """Where it is in the server's archive, None unless that is mounted here and has it."""
+        path = self.expected_data_path
+        return path if path is not None and path.is_file() else None
+
+    @staticmethod
+    def calculate_digest(obj: str | os.PathLike[str] | bytes | IO[bytes]) -> str:
+        """The MD5 of something in hex, as :attr:`digest` is.
+
+        :param obj: path of a file, an open binary file, or bytes
+        """
+        import hashlib
+
+        found = hashlib.md5(usedforsecurity=False)
+        if isinstance(obj, (bytes, bytearray)):
+            found.update(obj)
+        elif hasattr(obj, "read"):
+            for chunk in iter(lambda: obj.read(1 << 20), b""):
+                found.update(chunk)
+        else:
+            with Path(obj).open("rb") as file:
+                return FileData.calculate_digest(file)
+        return found.hexdigest()
+
+    def verify_digest(self, obj: str | os.PathLike[str] | bytes | IO[bytes] | None = None) -> bool:
+        """Whether something is this file, by the server's digest.
+
+        :param obj: path of a file, an open binary file, or bytes; by default what the server sends, which is fetched
+        :raises XNATValueError: the server keeps no digest of it
+        """
+        if not self.digest:
+            raise XNATValueError(
+                f"The server has no digest of {self.uri}; resource.refresh_catalog(checksum=True) makes it"
+            )
+        if obj is not None:
+            return self.calculate_digest(obj) == self.digest.lower()
+        # Not through download(), which would raise for a wrong digest.
+        response = self._session.client.request("GET", self.uri, stream=True, allow_html=True)
+        with response:
+            return self.calculate_digest(cast("IO[bytes]", response.raw)) == self.digest.lower()
+
     def open(self) -> IO[bytes]:
-        """Its content as a binary file to read from, fetched whole into memory or a temporary file."""
+        """Its content as a binary file to read from.
+
+        Read from the server's archive, where that is mounted here; else fetched whole, into memory or a temporary file.
+        """
         import tempfile
+
+        local = self.data_path if self._session.mount_data_dir is not None else None
+        if local is not None:
+            return local.open("rb")
 
         spool = tempfile.SpooledTemporaryFile(max_size=1 << 24)  # noqa: SIM115 - the caller closes it
         self.download_stream(spool)
@@ -177,10 +251,20 @@ class FileData(Base):
         return spool
 
     def delete(self, remove_files: bool = True) -> None:
-        """Delete it on the server. One DELETE.
+        """Delete it on the server. One GET, of its resource's files, and one DELETE.
 
         :raises XNATNotFoundError: it isn't there any more
+        :raises XNATValueError: other files would go with it
         """
         self._check_alive()
+        # XNAT's FileList takes the path of a DELETE for a prefix: of 'a' and 'ab.txt', deleting 'a' deletes both.
+        listed = f"{self.uri[: self.uri.index('/files/')]}/files"
+        rows = result_rows(self._session.get_json(listed), listed)
+        others = sorted(path for path in map(file_path, rows) if path != self.path and path.startswith(self.path))
+        if others:
+            raise XNATValueError(
+                f"XNAT would delete {', '.join(others[:5])} as well: it deletes every file whose path begins with "
+                f"{self.path!r}. Delete those first, or move them"
+            )
         self._session.delete(self.uri)
         self._mark_deleted()

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from .. import uris
+from ..exceptions import XNATKeyError
 from ..transfer.names import safe_name
 from ..transfer.plan import RemoteGroup
 from .experiment import SubjectAssessorData
@@ -15,6 +16,9 @@ from .trees import own_files, scan_files
 
 if TYPE_CHECKING:
     from ..core.listings import XNATListing
+    from ..protocols import UpdateFunc
+    from ..transfer.plan import Plan
+    from ..transfer.report import TransferReport
 
 __all__ = ["ImageSessionData"]
 
@@ -39,7 +43,7 @@ class ImageSessionData(SubjectAssessorData):
 
     _WORD = "image session"
 
-    def download(self, path: str | os.PathLike[str], verbose: bool = True, scan_filter: str = "ALL") -> Path:
+    def download(self, path: str | os.PathLike[str], verbose: bool = True, *, scan_filter: str = "ALL") -> Path:
         """The files of its scans as one zip file.
 
         :param path: the zip file to make
@@ -47,6 +51,46 @@ class ImageSessionData(SubjectAssessorData):
         :return: its path
         """
         return Path(self._download_zip(uris.join(self._short_uri, "scans", scan_filter, "files"), path, verbose))
+
+    def download_dir(
+        self,
+        target_dir: str | os.PathLike[str],
+        verbose: bool = True,
+        *,
+        scan_filter: str = "ALL",
+        workers: int = 4,
+        existing: str = "refresh",
+        progress_callback: UpdateFunc | None = None,
+        dry_run: bool = False,
+    ) -> TransferReport | Plan:
+        """Download its scans, resources, assessors and reconstructions into a folder of its label.
+
+        Other parameters and the result are those of :meth:`~xnat.xnatbases.trees.DownloadsBelow.download_dir`.
+
+        :param scan_filter: IDs or types of scans, with commas between: only these, and nothing else of the session
+        :raises XNATKeyError: there is no such scan
+        """
+        chosen = None if scan_filter == "ALL" else self._chosen_scans(scan_filter)
+        groups = None if chosen is None else lambda folder: scan_files(self, folder, chosen)
+        options: dict[str, Any] = {
+            "workers": workers,
+            "existing": existing,
+            "update_func": progress_callback,
+            "dry_run": dry_run,
+        }
+        done: TransferReport | Plan = self._transfer(target_dir, verbose, groups, **options)
+        return done
+
+    def _chosen_scans(self, scan_filter: str) -> dict[str, str | None]:
+        rows = list(self.scans._table().rows)
+        found: dict[str, str | None] = {}
+        for name in scan_filter.split(","):
+            fitting = [row for row in rows if name.strip() in (row["ID"], row.get("type"))]
+            if not fitting:
+                there = ", ".join(f"{row['ID']} ({row.get('type')})" for row in rows) or "none"
+                raise XNATKeyError(f"{self!r} has no scan {name!r}; there is {there}")
+            found.update({row["ID"]: row.get("type") for row in fitting})
+        return found
 
     def download_zip(self, path: str | os.PathLike[str], verbose: bool = True) -> Path:
         """The same as :meth:`download`."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from .. import uris
 from ..core.listings import result_rows
@@ -13,12 +15,19 @@ from ..core.terms import field_property
 from ..exceptions import XNATNotFoundError, XNATValueError
 from ..transfer.names import safe_name
 from ..transfer.plan import RemoteFile, RemoteGroup
+from .mounted import data_dir_of
 from .trees import DownloadsBelow, own_files, scan_folder
 
 if TYPE_CHECKING:
+    from ..protocols import UpdateFunc
+    from ..transfer.plan import Plan
     from ..transfer.report import TransferReport
 
 __all__ = ["AbstractResource", "local_file"]
+
+#: How many files resources had when they were last listed; lists longer than this aren't fetched after every upload.
+_lengths: WeakKeyDictionary[AbstractResource, int] = WeakKeyDictionary()
+_LONG_LIST = 500
 
 
 class AbstractResource(DownloadsBelow):
@@ -32,6 +41,12 @@ class AbstractResource(DownloadsBelow):
     _CONTAINED_IN = "resources"
     _WORD = "resource"
 
+    def __init__(self, *args: Any, data_dir: Any = None, upload_method: str | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # On creation the files of a directory can be given at once.
+        if data_dir is not None:
+            self.upload_dir(data_dir, method=upload_method or "auto")
+
     @field_property("label")
     def label(self) -> str:
         """Its label; its number if it has none."""
@@ -43,10 +58,12 @@ class AbstractResource(DownloadsBelow):
         return {"data_fields": dict(self._resource_row()), "children": [], "meta": {"xsi:type": self.XSI_TYPE}}
 
     def _resource_row(self) -> Mapping[str, Any]:
-        if self._row_is_fresh() and "xnat_abstractresource_id" in self._row:
-            return self._row
+        known = self._row
+        if "xnat_abstractresource_id" in known and self._row_is_fresh():
+            return known
         self._check_alive()
-        # The resource's own address answers with its catalog, whatever format is asked for (rest.md 6.1).
+        # The resource's own address answers with its catalog, whatever format is asked for
+        # (CatalogResource in xnat-web).
         container = uris.parent(self.uri)
         name = uris.split(self.uri)[-1]
         rows = self._sibling_rows(container)
@@ -94,6 +111,16 @@ class AbstractResource(DownloadsBelow):
         return self._session.create_object(uris.parent(uris.parent(self.uri)))
 
     @property
+    def parent_obj(self) -> Any:
+        """The same as :attr:`parent`, for scripts that know it by this name."""
+        return self.parent
+
+    @property
+    def data_dir(self) -> Path | None:
+        """Its directory in the server's archive, where that is mounted here; see :mod:`xnat.xnatbases.mounted`."""
+        return data_dir_of(self)
+
+    @property
     def project(self) -> str | None:
         """ID of the project through which it is looked at."""
         project: str | None = self.parent.project
@@ -110,6 +137,35 @@ class AbstractResource(DownloadsBelow):
 
     def _groups(self, folder: PurePosixPath) -> Iterator[RemoteGroup]:
         yield from own_files(self, self.uri, folder)
+
+    def download_dir(
+        self,
+        target_dir: str | os.PathLike[str],
+        verbose: bool = True,
+        *,
+        flatten_dirs: bool = False,
+        workers: int = 4,
+        existing: str = "refresh",
+        progress_callback: UpdateFunc | None = None,
+        dry_run: bool = False,
+    ) -> TransferReport | Plan:
+        """Download its files, in the folders that XNAT's zip files have.
+
+        Other parameters and the result are those of :meth:`~xnat.xnatbases.trees.DownloadsBelow.download_dir`.
+
+        :param flatten_dirs: put the files straight into the target, in the folders they have in the resource
+        """
+        options: dict[str, Any] = {
+            "workers": workers,
+            "existing": existing,
+            "update_func": progress_callback,
+            "dry_run": dry_run,
+        }
+        groups = (lambda folder: own_files(self, self.uri, None)) if flatten_dirs else None
+        done: TransferReport | Plan = self._transfer(
+            target_dir, verbose, groups, folder=PurePosixPath() if flatten_dirs else None, **options
+        )
+        return done
 
     def download(self, path: str | os.PathLike[str], verbose: bool = True) -> Path:
         """Its files as one zip file.
@@ -135,6 +191,7 @@ class AbstractResource(DownloadsBelow):
         file_content: str | None = None,
         file_format: str | None = None,
         file_tags: str | None = None,
+        verify: bool = True,
         **kwargs: Any,
     ) -> Any:
         """Upload one file.
@@ -143,8 +200,11 @@ class AbstractResource(DownloadsBelow):
         :param remotepath: its path below the resource; by default the name of the local file
         :param overwrite: replace a file that is there
         :param extract: the file is a zip or tar archive the server shall unpack
+        :param verify: ask the server afterwards what it has, in one GET: XNAT says 200 to a user without the right to
+            edit, and stores nothing. Files that ``extract`` unpacks aren't compared; ``upload_dir`` does that.
         :return: what happened
-        :raises XNATUploadError: it was refused, or a file is there and ``overwrite`` isn't given
+        :raises XNATUploadError: it was refused, a file is there and ``overwrite`` isn't given, or it was not stored as
+            it was sent
         """
         from ..transfer.upload import upload_data, upload_file
 
@@ -160,7 +220,10 @@ class AbstractResource(DownloadsBelow):
         name = remotepath or (local.name if local else None)
         if not name:
             raise XNATValueError("Give remotepath=, the name the data shall have in the resource")
-        uri = uris.join(self.uri, "files", *_remote_parts(name))
+        parts = _remote_parts(name)
+        uri = uris.join(self.uri, "files", *parts)
+        if verify and not extract:
+            options["stored"] = partial(self._stored, uri, "/".join(parts))
         send: Any = upload_data if local is None else upload_file
         result = send(self._session.client, uri, data if local is None else local, **options)
         self._session.registry.wrote("create", "file")
@@ -181,7 +244,7 @@ class AbstractResource(DownloadsBelow):
         overwrite: bool = False,
         method: str = "auto",
         *,
-        workers: int = 4,
+        workers: int = 12,
         **kwargs: Any,
     ) -> TransferReport:
         """Upload a directory with all below it, empty files included, and compare afterwards what the server has.
@@ -190,30 +253,45 @@ class AbstractResource(DownloadsBelow):
         :param overwrite: replace files that are there
         :param method: ``'per_file'``, ``'tar_file'``, ``'tgz_file'``, ``'tar_memory'``, ``'tgz_memory'``, or
             ``'auto'``, which chooses by number and size
-        :param workers: so many files at once
+        :param workers: so many files at once; small ones wait for the server, not for the line
         :return: what happened to each file
         :raises XNATTransferError: some files are not there afterwards; its ``report`` tells which and why
         """
         from ..transfer.upload import upload_tree
 
         self._check_alive()
-        report = upload_tree(
-            self._session.client,
-            self.uri,
-            _files_below(directory),
-            method=method,
-            workers=workers,
-            overwrite=overwrite,
-            inventory=self._inventory,
-            **kwargs,
-        )
-        self._session.registry.wrote("create", "file")
-        self._wrote({})
-        report.raise_for_failures()
-        return report
+        try:
+            return upload_tree(
+                self._session.client,
+                self.uri,
+                _pairs(directory),
+                method=method,
+                workers=workers,
+                overwrite=overwrite,
+                inventory=self._inventory,
+                **kwargs,
+            )
+        finally:
+            # Also where some failed: the others are there.
+            self._session.registry.wrote("create", "file")
+            self._wrote({})
 
     def _inventory(self) -> list[RemoteFile]:
         return [file for group in own_files(self, self.uri, None) for file in group.files]
+
+    def _stored(self, uri: str, name: str) -> RemoteFile | None:
+        """What the server has under a name: by its list of files, or, where that is long, by the size of that one."""
+        if _lengths.get(self, 0) > _LONG_LIST:
+            head = self._session.client.request("HEAD", uri, accepted=range(600), allow_html=True)
+            length = head.headers.get("Content-Length", "")
+            if head.status_code == 200 and length.isdigit():
+                return RemoteFile(uri, PurePosixPath(name), int(length))
+        try:
+            listed = self._inventory()
+        except XNATNotFoundError:  # not even the resource was made
+            return None
+        _lengths[self] = len(listed)
+        return next((file for file in listed if str(file.path) == name), None)
 
     def refresh_catalog(self, **options: bool) -> None:
         """Let the server look at its disk again; see :meth:`xnat.services.Services.refresh_catalog`."""
@@ -237,15 +315,18 @@ def _remote_parts(name: str) -> list[str]:
     return parts
 
 
-def _files_below(
+def _pairs(
     directory: str | os.PathLike[str] | Iterable[tuple[str | os.PathLike[str], str]],
 ) -> list[tuple[Path, str]]:
+    from ..transfer.archive import files_below
+
     if not isinstance(directory, (str, os.PathLike)):
         return [(Path(path), name) for path, name in directory]
     root = Path(directory).expanduser()
     if not root.is_dir():
         raise XNATValueError(f"{root} is not a directory; one file is sent with upload()")
-    return [(path, path.relative_to(root).as_posix()) for path in sorted(root.rglob("*")) if path.is_file()]
+    # Without what a download left there for itself; what can't be sent, such as a dead link, is an error.
+    return files_below(root)
 
 
 def _place_of(parent: Any) -> PurePosixPath:

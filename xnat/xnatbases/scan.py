@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import uris
-from ..exceptions import XNATValueError
+from ..core.kinds import SHORTCUTS
+from ..core.looking import starting_point
+from ..core.sublistings import XNATSimpleListing
+from ..exceptions import XNATAttributeError, XNATNotFoundError, XNATValueError
 from ..transfer.names import safe_name
 from ..transfer.plan import RemoteGroup
 from .traits import HasResources
 from .trees import DownloadsBelow, own_files, scan_folder
+
+if TYPE_CHECKING:
+    from pydicom.dataset import FileDataset
+
+    from ..protocols import Timeout
 
 __all__ = ["ImageScanData", "ReconstructedImageData"]
 
@@ -22,7 +30,7 @@ class _BelowSession(DownloadsBelow, HasResources):
 
     __slots__ = ()
 
-    @property
+    @starting_point
     def image_session(self) -> Any:
         """The image session it lies in."""
         if getattr(self._parent, "KIND", "") == "experiment":
@@ -53,6 +61,14 @@ class _BelowSession(DownloadsBelow, HasResources):
         """The session's full path, and its own ID."""
         return uris.join(self.image_session.fulluri, self._CONTAINED_IN or "", self.id)
 
+    def _put(self, query: Mapping[str, str], *, timeout: Timeout = None) -> None:
+        # XNAT's ScanResource and ReconResource make what isn't there and answer 200 all the same; so ask first.
+        try:
+            self._session.client.request("HEAD", self._short_uri, allow_html=True)
+        except XNATNotFoundError as error:
+            raise self._gone() from error
+        super()._put(query, timeout=timeout)
+
     @property
     def _short_uri(self) -> str:
         return uris.join(self.image_session._short_uri, self._CONTAINED_IN or "", self.id)
@@ -65,10 +81,24 @@ class ImageScanData(_BelowSession):
 
     KIND = "scan"
     SECONDARY_LOOKUP_FIELD = "type"
+    rest_shortcuts = SHORTCUTS["scan"]
     _DISPLAY_IDENTIFIER = "id"
     _CONTAINED_IN = "scans"
 
     _WORD = "scan"
+
+    @property
+    def fields(self) -> Any:
+        """Its additional parameters (``parameters/addParam``), as a mapping of text by name.
+
+        :raises XNATAttributeError: the schema gives none to this type
+        """
+        parameters = getattr(self, "parameters", None)
+        # Where these are all that the parameters hold (CR, US, ...), the schema's element is the mapping itself.
+        found = getattr(parameters, "add_param", parameters)
+        if not isinstance(found, XNATSimpleListing):
+            raise XNATAttributeError(f"The schema gives {type(self).__name__} no additional parameters")
+        return found
 
     def _folder(self) -> PurePosixPath:
         folder = safe_name(scan_folder(self.id, self._raw("type")))
@@ -89,6 +119,20 @@ class ImageScanData(_BelowSession):
         """The same as :meth:`download`."""
         return self.download(path, verbose)
 
+    def read_dicom(self, file: Any = None, read_pixel_data: bool = False, force: bool = False) -> FileDataset:
+        """The DICOM data of one of its files, as pydicom reads it; only the header is fetched, unless more is wanted.
+
+        Needs the extra ``dicom``. For the headers of many scans see :func:`xnat.dicom.header_table`.
+
+        :param file: which one: an object of ``files``, or its path or name; by default the first DICOM file
+        :param read_pixel_data: fetch and read all of it
+        :param force: take it for DICOM though it has no mark of it
+        :raises XNATValueError: there is no such file
+        """
+        from ..dicom import read_scan
+
+        return read_scan(self, file, read_pixel_data, force)
+
     def dicom_dump(self, fields: str | list[str] | None = None) -> list[dict[str, Any]]:
         """The DICOM header of its first file, as XNAT reads it: a list of dicts with tag1, tag2, vr, value, desc.
 
@@ -99,7 +143,7 @@ class ImageScanData(_BelowSession):
             raise XNATValueError(
                 f"The fields argument to .dicom_dump() should be list or a str and not {type(fields).__name__}"
             )
-        # The service only knows this form of the address (rest.md 9).
+        # The service only knows this form of the address (DicomDump in xnat-web).
         session = self.image_session
         src = uris.join("/archive", "projects", session.project, "experiments", session.id, "scans", self.id)
         found: list[dict[str, Any]] = self._session.services.dicom_dump(src, fields=fields)

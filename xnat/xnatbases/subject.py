@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
+import functools
+from collections.abc import Hashable, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import uris
-from ..transfer.plan import RemoteGroup
+from ..core.kinds import SHORTCUTS
 from .tables import LooksAhead
-from .traits import HasResources, Labelled, Shareable
-from .trees import DownloadsBelow, own_files
+from .traits import HasResources, HasVariables, Labelled, Shareable
+from .trees import DownloadsBelow
 
 if TYPE_CHECKING:
     from ..core.listings import XNATListing
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["SubjectData"]
 
 
-class SubjectData(LooksAhead, Labelled, Shareable, HasResources, DownloadsBelow):
+class SubjectData(LooksAhead, Labelled, Shareable, HasVariables, HasResources, DownloadsBelow):
     """A subject: a person or animal in a project."""
 
     __slots__ = ()
@@ -28,6 +29,7 @@ class SubjectData(LooksAhead, Labelled, Shareable, HasResources, DownloadsBelow)
 
     KIND = "subject"
     SECONDARY_LOOKUP_FIELD = "label"
+    rest_shortcuts = SHORTCUTS["subject"]
     _DISPLAY_IDENTIFIER = "label"
     _CONTAINED_IN = "subjects"
     _WORD = "subject"
@@ -35,6 +37,10 @@ class SubjectData(LooksAhead, Labelled, Shareable, HasResources, DownloadsBelow)
     @classmethod
     def _identify(cls, uri: str, id_: str | None, row: Mapping[str, Any]) -> Hashable:
         return ("subject", _project_in(uri, row), id_ or uris.split(uri)[-1])
+
+    @classmethod
+    def _identify_in(cls, base: str, id_: str, row: Mapping[str, Any]) -> Hashable:
+        return ("subject", _project_in(base, row), id_)
 
     def _thing(self) -> Hashable:
         return ("subject", self._id or self._uri)
@@ -57,10 +63,8 @@ class SubjectData(LooksAhead, Labelled, Shareable, HasResources, DownloadsBelow)
             return self._parent
         return self._session.create_object(uris.join("/data", "projects", project), "xnat:projectData", id_=project)
 
-    def _groups(self, folder: PurePosixPath) -> Iterator[RemoteGroup]:
-        yield from own_files(self, self.fulluri, folder)
-        for experiment in self.experiments.values():
-            yield from experiment._groups(folder / experiment._folder())
+    def _branches(self) -> Iterable[Any]:
+        return self.experiments.values()
 
     def _tell_done(self, place: Path) -> None:
         for experiment in self.experiments.values():
@@ -69,7 +73,13 @@ class SubjectData(LooksAhead, Labelled, Shareable, HasResources, DownloadsBelow)
 
 
 def _project_in(uri: str, row: Mapping[str, Any]) -> str:
+    project = _project_of_path(uri)
+    if project is None:
+        return str(row["project"]) if "project" in row else ""
+    return project
+
+
+@functools.lru_cache(maxsize=1024)
+def _project_of_path(uri: str) -> str | None:
     segments = uris.split(uri)
-    if len(segments) >= 3 and segments[1] == "projects":
-        return segments[2]
-    return str(row["project"]) if "project" in row else ""
+    return segments[2] if len(segments) >= 3 and segments[1] == "projects" else None

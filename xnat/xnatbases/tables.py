@@ -8,6 +8,7 @@ from typing import Any
 from ..core.joined import RESOURCES, SCANS, SESSION_RESOURCES, JoinedListing
 from ..core.kinds import ASSESSORS_OF_PROJECT
 from ..core.listings import XNATListing
+from ..core.looking import starting_point
 from ..exceptions import XNATValueError
 from .traits import Base
 
@@ -40,7 +41,9 @@ class LooksAhead(Base):
 
         unknown = sorted(set(levels) - set(LEVELS))
         if unknown or not levels:
-            raise XNATValueError(f"prefetch needs levels from here down, of {', '.join(LEVELS)}; not {unknown or 'none'}")
+            raise XNATValueError(
+                f"prefetch needs levels from here down, of {', '.join(LEVELS)}; not {unknown or 'none'}"
+            )
         objects: list[Any] = [self]
         kept: list[Any] = []
         with ThreadPoolExecutor(workers, thread_name_prefix="xnat-prefetch") as pool:
@@ -61,7 +64,7 @@ class WholeProject(LooksAhead):
 
     __slots__ = ()
 
-    @property
+    @starting_point
     def scans(self) -> JoinedListing:
         """All scans of all its sessions, from one request.
 
@@ -70,7 +73,7 @@ class WholeProject(LooksAhead):
         """
         return self._joined("scans", SCANS)
 
-    @property
+    @starting_point
     def assessors(self) -> XNATListing:
         """All assessors of all its sessions, by ID and label, from one request."""
         found = self._listings.get("assessors")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import uris
 from ..core.terms import field_property
 from ..exceptions import XNATValueError
+from .customvariables import CustomVariablesOf
+from .mounted import data_dir_of
 
 if TYPE_CHECKING:
     from ..core.objects import XNATObject as Base
@@ -19,7 +22,7 @@ else:
         __slots__ = ()
 
 
-__all__ = ["Base", "HasResources", "Labelled", "Shareable", "project_of"]
+__all__ = ["Base", "HasResources", "HasVariables", "Labelled", "Shareable", "project_of"]
 
 
 def project_of(obj: Any) -> str | None:
@@ -50,8 +53,9 @@ class Labelled(Base):
     @field_property("label")
     def label(self) -> str:
         """Its label in this project. Setting it renames it on the server, in one PUT."""
-        if "label" in self._row and self._row_is_fresh():
-            return str(self._row["label"])
+        row = self._row
+        if "label" in row and self._row_is_fresh():
+            return str(row["label"])
         project, fields = self.project, self.data
         if project and fields.get("project") not in (None, project):
             for share in self._children("sharing/share"):
@@ -60,15 +64,18 @@ class Labelled(Base):
                     return str(shared["label"])
         return str(fields.get("label", self.id))
 
-    @label.setter  # type: ignore[no-redef]
-    def label(self, value: str) -> None:
+    def _rename(self, value: str) -> None:
         if not value:
             raise XNATValueError("A label can't be empty")
         self._check_alive()
-        # XNAT renames only by the bare key, and then ignores every other key of the request (rest.md 5.1).
-        self._session.put(self.fulluri, query={"label": str(value)})
+        # XNAT's SubjAssessmentResource and SubjectResource rename by the bare key only, which has to stand in the URL,
+        # and then ignore every other key of the request.
+        self._put({"label": str(value)})
         self._session.registry.wrote("rename", self.KIND)
         self._wrote({})
+
+    # Not as a decorator: type checkers take two functions of one name for one with overloads.
+    label = label.setter(_rename)
 
     def _known_name(self) -> str:
         """What to call it in messages."""
@@ -90,7 +97,9 @@ class Shareable(Base):
         id_ = getattr(project, "id", project)
         self._check_alive()
         uri = uris.join(self.fulluri, "projects", str(id_))
-        self._session.put(uri, query={"label": label} if label else None)
+        # Not repeated when its answer is lost: a second one is answered with 409.
+        query = {"label": label} if label else None
+        self._session.client.request("PUT", uri, query=query, accepted=[200, 201], idempotent=False)
         self._session.registry.wrote("share", self.KIND)
         self._wrote({})
 
@@ -102,10 +111,30 @@ class Shareable(Base):
         self._wrote({})
 
 
+class HasVariables(Base):
+    """Can have custom variables."""
+
+    __slots__ = ()
+
+    #: On an object: its custom variables by group, with the types and options that the project's protocol gives them.
+    #: On a class: terms for searches, ``MrSessionData.custom_variables['dose'] > 3``.
+    custom_variables = CustomVariablesOf()
+
+
 class HasResources(Base):
     """Can hold resources, and files in them."""
 
     __slots__ = ()
+
+    @property
+    def data_dir(self) -> Path | None:
+        """Its directory in the server's archive, where that is mounted here; see :mod:`xnat.xnatbases.mounted`."""
+        return data_dir_of(self)
+
+    @property
+    def cli_str(self) -> str:
+        """What the command line calls it."""
+        return f"{self.KIND.capitalize()} {getattr(self, '_known_name', lambda: self.id)()}"
 
     @property
     def custom_forms(self) -> CustomForms:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from ..transfer.plan import Plan
     from ..transfer.report import TransferReport
 
-__all__ = ["DownloadsBelow", "own_files", "say", "scan_files", "scan_folder"]
+__all__ = ["DownloadsBelow", "all_groups", "own_files", "say", "scan_files", "scan_folder"]
 
-#: XNAT writes the type of a scan into the folder's name with these replaced (rest.md 6.2).
+#: XNAT writes the type of a scan into the folder's name with these replaced (RestFileUtils in xnat-web).
 _NOT_IN_FOLDER = re.compile(r"\W", re.ASCII)
 _MEMBER = re.compile(
     r"(?:.*?/)??(?:scans/(?P<scan>[^/]+)/)?resources/(?P<resource>[^/]+)/files/(?P<path>.+)$", re.DOTALL
@@ -57,8 +57,12 @@ class DownloadsBelow(Base):
         return str(self.id)
 
     def _groups(self, folder: PurePosixPath) -> Iterator[RemoteGroup]:
-        """The files below it, as groups that can be had as one archive each; ``folder`` is where they go."""
+        """Its own files, as groups that can be had as one archive each; ``folder`` is where they go."""
         yield from own_files(self, self.fulluri, folder)
+
+    def _branches(self) -> Iterable[Any]:
+        """What lies below it and has files of its own, each with a folder below this one's."""
+        return ()
 
     def _folder(self) -> PurePosixPath:
         """Its folder below the target."""
@@ -89,7 +93,12 @@ class DownloadsBelow(Base):
         :return: what happened to each file; a plan if ``dry_run``
         :raises XNATTransferError: some files could not be had; its ``report`` tells which and why
         """
-        options = {"workers": workers, "existing": existing, "update_func": progress_callback, "dry_run": dry_run}
+        options: dict[str, Any] = {
+            "workers": workers,
+            "existing": existing,
+            "update_func": progress_callback,
+            "dry_run": dry_run,
+        }
         done: TransferReport | Plan = self._transfer(target_dir, verbose, **options)
         return done
 
@@ -109,21 +118,34 @@ class DownloadsBelow(Base):
         :param dry_run: only say what would be done
         :return: what happened to each file; a plan if ``dry_run``
         """
-        options = {"workers": workers, "update_func": progress_callback, "dry_run": dry_run, "delete": delete}
+        options: dict[str, Any] = {
+            "workers": workers,
+            "update_func": progress_callback,
+            "dry_run": dry_run,
+            "delete": delete,
+        }
         done: TransferReport | Plan = self._transfer(target_dir, verbose, existing="refresh", **options)
         return done
 
-    def _transfer(self, target_dir: str | os.PathLike[str], verbose: bool, **options: Any) -> Any:
+    def _transfer(
+        self,
+        target_dir: str | os.PathLike[str],
+        verbose: bool,
+        groups: Callable[[PurePosixPath], Iterator[RemoteGroup]] | None = None,
+        folder: PurePosixPath | None = None,
+        **options: Any,
+    ) -> Any:
         from ..transfer.download import download_tree
 
         self._check_alive()
-        folder = self._folder()
-        groups = self._announced(self._groups(folder), verbose)
+        folder = self._folder() if folder is None else folder
+        found = groups(folder) if groups else all_groups(self, folder, options["workers"])
+        announced = self._announced(found, verbose)
         target = Path(target_dir).expanduser()
         if options.get("delete"):
             # The target may hold other things that were fetched earlier.
             options["below"] = folder
-        report = download_tree(self._session.client, groups, target, verbose=verbose, **options)
+        report = download_tree(self._session.client, announced, target, verbose=verbose, **options)
         if not options.get("dry_run"):
             report.raise_for_failures()
             (target / folder).mkdir(parents=True, exist_ok=True)
@@ -143,6 +165,24 @@ class DownloadsBelow(Base):
     def _download_zip(self, uri: str, path: str | os.PathLike[str], verbose: bool) -> Any:
         self._check_alive()
         return self._session.download_zip(uri, path, verbose=verbose)
+
+
+def all_groups(root: Any, folder: PurePosixPath, workers: int) -> Iterator[RemoteGroup]:
+    """The files of an object and of all below it, asked for level by level, so many at once as there are workers."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    def look(place: tuple[Any, PurePosixPath]) -> tuple[list[RemoteGroup], list[tuple[Any, PurePosixPath]]]:
+        obj, below = place
+        return list(obj._groups(below)), [(child, below / child._folder()) for child in obj._branches()]
+
+    level = [(root, folder)]
+    with ThreadPoolExecutor(max(workers, 1), thread_name_prefix="xnat-walk") as pool:
+        while level:
+            following: list[tuple[Any, PurePosixPath]] = []
+            for groups, children in pool.map(look, level):
+                yield from groups
+                following += children
+            level = following
 
 
 def own_files(obj: Any, uri: str, folder: PurePosixPath | None) -> Iterator[RemoteGroup]:

@@ -774,7 +774,40 @@ def test_if_a_new_login_does_not_help_it_is_an_error(
     client.recover = lambda: None
     with pytest.raises(error, match="didn't help"):
         client.request("GET", "/data/x")
-    assert len(server.requests) == 2
+    # Two logins, since the session of the first one may have ended before it was used.
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_a_session_that_ends_before_it_is_used_is_renewed_once_more(
+    server: Server, client: HTTPClient, lost: Answer
+) -> None:
+    login = LoginServer(server, client, lost)
+    sessions = iter(["ENDED", "NEW"])
+
+    def recover() -> None:
+        login.logins += 1
+        client.jsession = next(sessions)
+
+    client.recover = recover
+    assert client.request("GET", "/data/x").content == b"data:"
+    assert login.logins == 2
+
+
+@pytest.mark.parametrize("lost", LOST[:4])
+def test_a_login_of_another_worker_that_was_over_at_once(server: Server, client: HTTPClient, lost: Answer) -> None:
+    login = LoginServer(server, client, lost)
+    answer = server.default
+
+    def another_logs_in(arrived: Arrived) -> Answer:
+        if len(server.requests) <= 3:
+            # While this request was on its way, and ended again by the time it is repeated.
+            client.recovery.generation += 1
+        return answer(arrived)
+
+    server.default = another_logs_in
+    assert client.request("GET", "/data/x").content == b"data:"
+    assert login.logins == 1
 
 
 def test_a_server_that_gives_a_new_cookie_each_time_is_believed(server: Server, client: HTTPClient) -> None:
@@ -784,7 +817,7 @@ def test_a_server_that_gives_a_new_cookie_each_time_is_believed(server: Server, 
     client.jsession, client.recover = "MINE", lambda: logins.append(1)
     for _ in range(5):
         assert client.request("GET", "/data/x").content == b"x"
-    assert len(logins) == 1
+    assert len(logins) == 2
 
 
 def test_without_a_login_401_is_an_error_at_once(server: Server, client: HTTPClient) -> None:

@@ -1,0 +1,1 @@
+"""Long runs: many threads, faults on, sessions opened and dropped; nothing may grow."""
