@@ -16,8 +16,8 @@ __all__ = ["MAGIC", "Place", "bulk_files", "directory", "entries", "files_of_res
 #: Characters that make a part of a path a pattern.
 MAGIC = frozenset("*?[")
 
-#: What lies below a thing, by the collection it is in. XNAT also has experiments below projects, but not their scans
-#:, and everything would be found twice.
+#: What lies below a thing, by the collection it is in. XNAT also has experiments below projects, but not their
+#: scans, and everything would be found twice.
 BELOW: Mapping[str, tuple[str, ...]] = {
     "": ("projects",),
     "projects": ("resources", "subjects"),
