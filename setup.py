@@ -10,10 +10,10 @@ VERSION = re.search(r'__version__ = "([^"]+)"', (HERE / "xnat" / "version.py").r
 
 # Each extra is imported only where it is used; docs/architecture.rst gives the reason for each.
 EXTRAS = {
-    "sandbox": ["werkzeug>=3.0", "pydicom>=3.0"],
+    "sandbox": ["werkzeug>=3.0", "pydicom>=3.0.1"],
     "pandas": ["pandas>=2.0"],
-    "dicom": ["pydicom>=3.0"],
-    "fsspec": ["fsspec>=2024.2"],
+    "dicom": ["pydicom>=3.0.1"],
+    "fsspec": ["fsspec>=2024.12"],
     "dask": ["dask>=2024.2", "distributed>=2024.2"],
     "keyring": ["keyring>=24"],
     "docs": ["sphinx>=7", "furo"],

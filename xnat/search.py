@@ -202,7 +202,7 @@ class Query:
             self.xnat_session.logger.warning(
                 "The server doesn't know all of the fields %s of a search; it answers with %s",
                 ", ".join(field.identifier for field in asked),
-                ", ".join(sorted(columns)) or "none",
+                ", ".join(map(ascii, sorted(columns))) or "none",
             )
         return rows[: self._limit]
 

@@ -13,6 +13,7 @@ from ._about import AboutServer
 from ._moves import Moves
 from ._verbs import Verbs
 from .core.caching import caching as cached
+from .core.display import printable
 from .core.items import current_item
 from .core.kinds import rest_listing
 from .core.listings import XNATListing, result_rows
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
     from .users import Users
 
 __all__ = ["XNATSession", "default_update_func"]
+
+
+#: Unknown types that are warned of; a server could name another in every row.
+MOST_WARNED_TYPES = 100
 
 
 class XNATSession(Verbs, Moves, AboutServer, Maps):
@@ -278,10 +283,13 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
             if name and name in lookup:
                 # Types without a name of their own are named by XNAT in its way (xnat:fieldDefinitionGroup_field).
                 nameless = nested and name.startswith("xnatpy:")
-                if name != xsi_type and not nameless and xsi_type not in self._warned_types:
+                known = xsi_type in self._warned_types or len(self._warned_types) >= MOST_WARNED_TYPES
+                if name != xsi_type and not nameless and not known:
                     self._warned_types.add(xsi_type)
                     self.logger.warning(
-                        "The server uses type %s, which its schemas don't define; taken as %s", xsi_type, name
+                        "The server uses type %s, which its schemas don't define; taken as %s",
+                        printable(xsi_type),
+                        name,
                     )
                 return class_inside(lookup[name]) if nested else lookup[name]
         raise XNATKeyError(

@@ -30,7 +30,8 @@ def predicate_value(text: str) -> str:
     if bad or not text.strip():
         shown = ", ".join(repr(character) for character in bad) or "nothing else"
         raise XNATValueError(
-            f"{text!r} can't be the key of a field in XNAT: it holds {shown}; letters, digits, '_', '-', '.' and blanks work"
+            f"{text!r} can't be the key of a field in XNAT: it holds {shown}; "
+            "letters, digits, '_', '-', '.' and blanks work"
         )
     return text
 

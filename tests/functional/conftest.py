@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,12 @@ from xnat.sandbox import Sandbox
 
 def connect(server: Any, **options: Any) -> Any:
     return xnat.connect(server.url, **{"user": "admin", "password": "admin", **options})
+
+
+@pytest.fixture(autouse=True)
+def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The workers of pytest-xdist have a main module of their own making, and new processes are made in its image.
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None, raising=False)
 
 
 @pytest.fixture

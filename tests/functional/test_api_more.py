@@ -21,6 +21,12 @@ from xnat.xnatbases.mounted import MountType
 
 from .conftest import connect
 
+
+def content(file: Any) -> bytes:
+    with file.open() as stream:
+        return bytes(stream.read())
+
+
 # -- the session -------------------------------------------------------------------------------------------------------
 
 
@@ -86,7 +92,7 @@ def test_upload_of_text_file_and_stream_by_name(world: Any, session: Any, tmp_pa
     with path.open("rb") as stream:
         session.upload_stream(f"{uri}/stream", stream, upload_size=4)
     files = second.projects["P"].resources["PROTOCOL"].files
-    assert [files[name].open().read() for name in ("file", "string", "stream")] == [b"file", b"bytes", b"file"]
+    assert [content(files[name]) for name in ("file", "string", "stream")] == [b"file", b"bytes", b"file"]
     with pytest.raises(FileNotFoundError):
         session.upload_file(f"{uri}/none", tmp_path / "none")
     with pytest.raises(FileNotFoundError):

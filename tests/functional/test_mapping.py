@@ -118,7 +118,9 @@ SEARCHES: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "expected"), SEARCHES, ids=[f"{index} {sorted(asked)}" for index, (asked, _) in enumerate(SEARCHES)])
+@pytest.mark.parametrize(
+    ("asked", "expected"), SEARCHES, ids=[f"{index} {sorted(asked)}" for index, (asked, _) in enumerate(SEARCHES)]
+)
 def test_search(two: Any, asked: dict[str, Any], expected: list[str]) -> None:
     found = two.search(**asked)
     names = [obj.name if obj.KIND == "project" else getattr(obj, "label", None) or obj.id for obj in found]

@@ -12,10 +12,10 @@ PACKAGE = ROOT / "xnat"
 
 #: Layer by module, lowest first; docs/architecture.rst draws the same table. A package counts as one module.
 LAYERS: dict[str, int] = {
-    "version": 0, "exceptions": 0, "_compat": 0, "naming": 0, "datatypes": 0, "uris": 0, "xpath": 0, "hints": 0, "utils": 1,
+    "version": 0, "exceptions": 0, "_compat": 0, "naming": 0, "datatypes": 0, "uris": 0, "xpath": 0, "hints": 0,
     "protocols": 0, "notebook": 0,
     "transport": 1, "convert_xsd": 1, "searchterms": 1, "columns": 1, "search": 1, "versions": 1,
-    "pickling": 1, "journal": 1,
+    "pickling": 1, "utils": 1, "journal": 1,
     "transfer": 2, "_mapped": 2, "mapping": 2, "core": 2,
     "xnatbases": 3, "xnatcore": 3, "prearchive": 3, "services": 3, "_answers": 3, "_effects": 3, "_prearchived": 3,
     "users": 3, "inspect": 3, "plugins": 3,

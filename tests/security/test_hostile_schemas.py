@@ -206,7 +206,7 @@ FILES: list[tuple[str, bytes, bool]] = [
                                      + "</xs:complexType></xs:element></xs:sequence>" * 100), True),
     ("5,000 unknown elements deep", schema("<a>" * 5000 + "</a>" * 5000), True),
     ("200 simple types deep", schema(f"<xs:simpleType name='s'>{nested('union', 1, nested('simpleType', 200))}</xs:simpleType>"), False),
-    ("100,000 attributes of one element", schema("<x " + " ".join(f"a{n}='1'" for n in range(100_000)) + "/>"), False),
+    ("100,000 attributes of one element", schema("<x " + " ".join(f"a{n}='1'" for n in range(100_000)) + "/>"), True),
     ("1,000 namespaces", schema("", f"{XS} " + " ".join(f'xmlns:n{n}="u:{n}"' for n in range(1000))), True),
     ("a 1 MB name", schema(f'<xs:complexType name="{"n" * 1_000_000}"/>'), False),
     ("a 9 MB attribute", schema(f'<xs:complexType name="a" x="{"n" * 9_000_000}"/>'), False),

@@ -32,6 +32,9 @@ MAX_DEPTH = 120
 #: Namespace declarations in one schema beyond which it is not read; looking prefixes up costs time for each.
 MAX_NAMESPACES = 500
 
+#: Attributes of one element beyond which a schema is not read: libxml2 before 2.12 compares each with all the others.
+MAX_ATTRIBUTES = 2000
+
 _DECLARATION = re.compile(rb"<\?xml\s[^>]{0,200}?\?>")
 _ENCODING = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 #: Encodings a declaration may ask for. Others (UTF-7, EBCDIC) would only serve to hide something.
@@ -105,6 +108,9 @@ def _parse(content: bytes, max_size: int) -> tuple[Element, bool]:
     declared = text.count("xmlns")
     if declared > MAX_NAMESPACES:
         raise UnreadableError(f"the schema declares {declared} namespaces, more than {MAX_NAMESPACES}")
+    # A '<' can't stand inside a tag, so no tag is longer than what lies between two of them.
+    if any(len(part) > MAX_ATTRIBUTES and part.count("=") > MAX_ATTRIBUTES for part in text.split("<")):
+        raise UnreadableError(f"an element has more than {MAX_ATTRIBUTES} attributes")
     from lxml import etree
 
     parser = etree.XMLParser(

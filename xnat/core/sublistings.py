@@ -134,9 +134,15 @@ class XNATSimpleListing(MutableMapping[Any, Any]):
     def _path(self, key: Any) -> str:
         if self.key_name is not None:
             return xpath.element(self.field_name, self.key_name, str(key))
-        if not isinstance(key, int):
-            raise XNATValueError(f"The values of {self.field_name} have no key; use a number")
-        return f"{self.field_name}[{key + 1}]"
+        if not isinstance(key, int) or key < 0:
+            raise XNATValueError(f"The values of {self.field_name} have no key; use a number from 0 to {len(self)}")
+        # What was cleared stays on the server as an element without a value, and counts there.
+        items = self.parent._children(self.field_name)
+        places = [
+            place for place, item in enumerate(items) if item.get("data_fields", {}).get(self.value_name) is not None
+        ]
+        place = places[key] if key < len(places) else len(items) + key - len(places)
+        return f"{self.field_name}[{place + 1}]"
 
     def __getitem__(self, key: Any) -> Any:
         data = self.data

@@ -86,8 +86,8 @@ class Writes:
         answer = self._session.write_fields(self.fulluri, query, timeout=timeout)
         made = answer.text.strip()
         if answer.status_code == 201 and made and made != uris.split(self.fulluri)[-1]:
-            # Somebody deleted it since it was looked at, and XNAT took the write for a creation: of something with an ID
-            # of its own, which only this write can have made. Without such an ID nothing is taken back.
+            # Somebody deleted it since it was looked at, and XNAT took the write for a creation: of something with an
+            # ID of its own, which only this write can have made. Without such an ID nothing is taken back.
             self._take_back(uris.join(uris.parent(self.fulluri), made))
             raise self._gone()
 

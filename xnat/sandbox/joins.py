@@ -25,9 +25,7 @@ WHERE r.direction = ? GROUP BY r.key ORDER BY r.key
 _FIELDS = ("label", "format", "content", "description", "file_count", "file_size")
 
 
-def resource_entries(
-    store: Store, direction: str, line_class: type[Line]
-) -> Callable[[Line], list[Line]]:
+def resource_entries(store: Store, direction: str, line_class: type[Line]) -> Callable[[Line], list[Line]]:
     """Gives the resources of a listed object, as entries of a collection. One query for all objects."""
     grouped: dict[Any, list[Line]] = defaultdict(list)
     for row in store.database.rows(_SELECT, direction):

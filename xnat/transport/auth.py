@@ -174,7 +174,8 @@ def login(
     if not credentials.is_guest:
         client.recover = relogin(client, credentials, auth_provider)
     client.recovery.renewed()
-    client.logger.info("Logged in as guest successfully" if user == GUEST else f"Logged in successfully as {user}")
+    shown = pages.one_line(user)
+    client.logger.info("Logged in as guest successfully" if user == GUEST else f"Logged in successfully as {shown}")
     return Login(user, client.jsession)
 
 

@@ -90,8 +90,8 @@ class AbstractResource(DownloadsBelow):
     def id(self) -> str:
         """Its number on the server."""
         if self._id is None:
-            self._resource_row()
-        return str(self._id)
+            self._id = str(self._resource_row()["xnat_abstractresource_id"])
+        return self._id
 
     @property
     def file_count(self) -> int:

@@ -101,7 +101,9 @@ def test_matryoshka_is_refused(unpacked) -> None:
         unpacked(data)
 
 
-@pytest.mark.parametrize("data", [b"PK\x03\x04 broken", b"\x1f\x8b broken", gzip.compress(b"x" * 99)[:-9]], ids=["zip", "gzip", "cut"])
+@pytest.mark.parametrize(
+    "data", [b"PK\x03\x04 broken", b"\x1f\x8b broken", gzip.compress(b"x" * 99)[:-9]], ids=["zip", "gzip", "cut"]
+)
 def test_broken_archives_are_refused(unpacked, data: bytes) -> None:
     with pytest.raises(BadArchive, match="unable to read archive"):
         unpacked(data)
