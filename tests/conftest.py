@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.slow import is_slow
+
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 KEPT = ("XNAT_TEST_SERVER", "XNAT_TEST_USER", "XNAT_TEST_PASS")
 
@@ -93,3 +95,12 @@ def own_sandbox() -> Iterator[Any]:
 
     with Sandbox() as server:
         yield server
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what tests/slow.py lists."""
+    seen: dict[str, int] = {}
+    for item in items:
+        if is_slow(item.nodeid, seen):
+            item.add_marker(pytest.mark.slow)

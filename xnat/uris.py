@@ -258,12 +258,12 @@ def _half_a_character(text: str) -> XNATValueError:
 def _requote_segment(segment: str) -> str:
     if not segment:
         return ""
-    data = unquote_to_bytes(_STRAY_PERCENT.sub("%25", segment) if _encodable(segment) else segment)
+    escaped = _STRAY_PERCENT.sub("%25", segment) if _encodable(segment) else segment
     try:
-        return quote(to_text(data, errors="strict"))
+        return quote(to_text(unquote_to_bytes(escaped), errors="strict"))
     except UnicodeDecodeError:
-        # Escapes in another charset: the server's own spelling, leave it.
-        return segment
+        # Escapes in another charset are the server's own spelling; only what stands beside them is encoded.
+        return _encode(escaped, "%")
 
 
 def _encodable(segment: str) -> bool:

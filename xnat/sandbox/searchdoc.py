@@ -163,7 +163,10 @@ def _compare_one(value: str, comparison: str, wanted: str) -> bool:
 
 def _order(value: str, wanted: str) -> int:
     """-1, 0 or 1; numbers as numbers, dates in either notation as dates, all else as text."""
-    wanted = _iso(wanted.strip().strip("'\""))
+    wanted = wanted.strip()
+    if len(wanted) > 1 and wanted[0] == wanted[-1] and wanted[0] in "'\"":
+        wanted = wanted[1:-1]
+    wanted = _iso(wanted)
     try:
         left, right = float(value), float(wanted)
         return (left > right) - (left < right)
