@@ -21,6 +21,7 @@ from ._answers import answer_uris, flag_text, label_of, post, project_id, withou
 from ._effects import archive, is_lost, wait_until_gone
 from ._prearchived import PrearchiveFile, PrearchiveListing, PrearchiveResource, PrearchiveScan, part_at
 from .core import XNATBaseObject, caching
+from .core.caching import Caches
 from .core.listings import result_rows
 from .core.rows import Rows
 from .datatypes import convert_to
@@ -51,7 +52,7 @@ UNASSIGNED = "Unassigned"
 OVERWRITES = ("none", "append", "delete")
 
 
-class Prearchive:
+class Prearchive(Caches):
     """The prearchive of a server, as ``session.prearchive``."""
 
     def __init__(self, xnat_session: Connection) -> None:
@@ -62,19 +63,6 @@ class Prearchive:
     def xnat_session(self) -> Connection:
         """The session it belongs to."""
         return self._session
-
-    @property
-    def caching(self) -> bool:
-        """Whether what a listing tells is kept with its objects; the session's setting unless set here."""
-        return self._session.caching if self._caching is None else self._caching
-
-    @caching.setter
-    def caching(self, value: bool) -> None:
-        self._caching = bool(value)
-
-    @caching.deleter
-    def caching(self) -> None:
-        self._caching = None
 
     def sessions(self, project: Any = None, *, allow_receiving: bool = False) -> list[PrearchiveSession]:
         """The sessions in the prearchive, as a list. One GET at each call; nothing of it is cached.

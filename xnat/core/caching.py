@@ -4,11 +4,38 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-__all__ = ["caching"]
+if TYPE_CHECKING:
+    from ..protocols import Connection
+
+__all__ = ["Caches", "caching"]
 
 Result = TypeVar("Result")
+
+
+class Caches:
+    """Keeps what the server said, as the session does, or as it is told itself."""
+
+    if TYPE_CHECKING:
+        _caching: bool | None
+        _session: Connection
+    else:
+        __slots__ = ()
+
+    # Under this name the module's decorator is of no use in this class and below: they know it as ``cached``.
+    @property
+    def caching(self) -> bool:
+        """Whether what the server said is kept; the session's setting unless set here (``del`` goes back to it)."""
+        return self._session.caching if self._caching is None else self._caching
+
+    @caching.setter
+    def caching(self, value: bool) -> None:
+        self._caching = bool(value)
+
+    @caching.deleter
+    def caching(self) -> None:
+        self._caching = None
 
 
 class _Cached(Protocol):

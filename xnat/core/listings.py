@@ -18,6 +18,7 @@ from .. import uris
 from ..columns import column_type, to_pandas
 from ..exceptions import XNATKeyError, XNATResponseError, XNATValueError
 from ..mapping import MapsItems
+from .caching import Caches
 from .caching import caching as cached
 from .display import listing_repr, rows_html
 from .rows import Row, Rows
@@ -46,7 +47,7 @@ class ListingKind:
     type_column: str | None = None
 
 
-class XNATBaseListing(MapsItems, Mapping[str, Any]):
+class XNATBaseListing(Caches, MapsItems, Mapping[str, Any]):
     """Rows from somewhere, as a mapping by primary or second key, and as a sequence by number.
 
     Iterating gives primary keys, as with a dict; ``values()`` gives the objects.
@@ -95,19 +96,6 @@ class XNATBaseListing(MapsItems, Mapping[str, Any]):
     def logger(self) -> logging.Logger:
         """The session's logger."""
         return self._session.logger
-
-    @property
-    def caching(self) -> bool:
-        """Whether rows are kept; the session's setting unless set here (``del`` goes back to it)."""
-        return self._session.caching if self._caching is None else self._caching
-
-    @caching.setter
-    def caching(self, value: bool) -> None:
-        self._caching = bool(value)
-
-    @caching.deleter
-    def caching(self) -> None:
-        self._caching = None
 
     def clearcache(self) -> None:
         """Forget the rows; the next look asks the server again."""

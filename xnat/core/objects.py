@@ -22,6 +22,7 @@ from ..datatypes import convert_to
 from ..exceptions import XNATObjectDestroyedError, XNATValueError
 from ..hints import CONCRETE_TYPES
 from ..search import Query
+from .caching import Caches
 from .caching import caching as cached
 from .creation import create
 from .display import object_html, object_repr
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["XNATBaseObject", "XNATObject", "restore_object"]
 
 
-class XNATBaseObject(Writes, metaclass=DisplayFields):
+class XNATBaseObject(Caches, Writes, metaclass=DisplayFields):
     """Anything on the server, or inside something on the server.
 
     Objects are not made by hand: listings and attributes give them. Only to *create* something on the server is a class
@@ -351,19 +352,6 @@ class XNATBaseObject(Writes, metaclass=DisplayFields):
         return cls(uri=self.uri, xnat_session=self._session, parent=self, fieldname=fieldname)
 
     # -- life --------------------------------------------------------------------------------------------------------
-
-    @property
-    def caching(self) -> bool:
-        """Whether what the server said is kept; the session's setting unless set here (``del`` goes back to it)."""
-        return self._session.caching if self._caching is None else self._caching
-
-    @caching.setter
-    def caching(self, value: bool) -> None:
-        self._caching = bool(value)
-
-    @caching.deleter
-    def caching(self) -> None:
-        self._caching = None
 
     def clearcache(self) -> None:
         """Forget what the server said about this object; the next look asks again."""

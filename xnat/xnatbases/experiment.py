@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -13,7 +13,6 @@ from ..core.looking import starting_point
 from ..core.terms import field_property
 from ..exceptions import XNATValueError
 from ..transfer.plan import RemoteGroup
-from .subject import _project_in
 from .traits import HasResources, HasVariables, Labelled, Shareable
 from .trees import DownloadsBelow, own_files
 
@@ -32,17 +31,6 @@ class ExperimentData(Labelled, Shareable, HasVariables, HasResources, DownloadsB
     _DISPLAY_IDENTIFIER = "label"
     _CONTAINED_IN = "experiments"
     _WORD = "experiment"
-
-    @classmethod
-    def _identify(cls, uri: str, id_: str | None, row: Mapping[str, Any]) -> Hashable:
-        return ("experiment", _project_in(uri, row), id_ or uris.split(uri)[-1])
-
-    @classmethod
-    def _identify_in(cls, base: str, id_: str, row: Mapping[str, Any]) -> Hashable:
-        return ("experiment", _project_in(base, row), id_)
-
-    def _thing(self) -> Hashable:
-        return ("experiment", self._id or self._uri)
 
     @property
     def status(self) -> str:

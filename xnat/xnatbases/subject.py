@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,17 +33,6 @@ class SubjectData(LooksAhead, Labelled, Shareable, HasVariables, HasResources, D
     _CONTAINED_IN = "subjects"
     _WORD = "subject"
 
-    @classmethod
-    def _identify(cls, uri: str, id_: str | None, row: Mapping[str, Any]) -> Hashable:
-        return ("subject", _project_in(uri, row), id_ or uris.split(uri)[-1])
-
-    @classmethod
-    def _identify_in(cls, base: str, id_: str, row: Mapping[str, Any]) -> Hashable:
-        return ("subject", _project_in(base, row), id_)
-
-    def _thing(self) -> Hashable:
-        return ("subject", self._id or self._uri)
-
     @property
     def fulluri(self) -> str:
         """``/data/projects/<project>/subjects/<ID>``"""
@@ -70,16 +58,3 @@ class SubjectData(LooksAhead, Labelled, Shareable, HasVariables, HasResources, D
         for experiment in self.experiments.values():
             experiment._tell_done(place)
         super()._tell_done(place)
-
-
-def _project_in(uri: str, row: Mapping[str, Any]) -> str:
-    project = _project_of_path(uri)
-    if project is None:
-        return str(row["project"]) if "project" in row else ""
-    return project
-
-
-@functools.lru_cache(maxsize=1024)
-def _project_of_path(uri: str) -> str | None:
-    segments = uris.split(uri)
-    return segments[2] if len(segments) >= 3 and segments[1] == "projects" else None

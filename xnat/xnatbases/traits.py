@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +29,9 @@ __all__ = ["Base", "HasResources", "HasVariables", "Labelled", "Shareable", "pro
 
 def project_of(obj: Any) -> str | None:
     """The project through which an object is looked at: that of its path, its parents, its row or its item."""
-    segments = uris.split(obj.uri)
-    if len(segments) >= 3 and segments[1] == "projects":
-        return segments[2]
+    named = _project_of_path(obj.uri)
+    if named is not None:
+        return named
     # The parent as given: to find out another one, an object may have to know its project first.
     parent = obj._parent
     if parent is not None and hasattr(parent, "KIND"):
@@ -40,10 +42,35 @@ def project_of(obj: Any) -> str | None:
     return None if raw is None else str(raw)
 
 
+def _project_in(uri: str, row: Mapping[str, Any]) -> str:
+    project = _project_of_path(uri)
+    if project is None:
+        return str(row["project"]) if "project" in row else ""
+    return project
+
+
+@functools.lru_cache(maxsize=1024)
+def _project_of_path(uri: str) -> str | None:
+    segments = uris.split(uri)
+    return segments[2] if len(segments) >= 3 and segments[1] == "projects" else None
+
+
 class Labelled(Base):
     """Has a label of its own in each project it is in."""
 
     __slots__ = ()
+
+    @classmethod
+    def _identify(cls, uri: str, id_: str | None, row: Mapping[str, Any]) -> Hashable:
+        # One thing is another object in each project it is looked at through: label and rights differ.
+        return (cls.KIND, _project_in(uri, row), id_ or uris.split(uri)[-1])
+
+    @classmethod
+    def _identify_in(cls, base: str, id_: str, row: Mapping[str, Any]) -> Hashable:
+        return (cls.KIND, _project_in(base, row), id_)
+
+    def _thing(self) -> Hashable:
+        return (self.KIND, self._id or self._uri)
 
     @field_property("project")
     def project(self) -> str | None:
