@@ -52,7 +52,6 @@ SLOW = [
     Slow("tests/unit/transfer/test_memory.py::", 0, "hundreds of megabytes"),
     Slow("tests/unit/transfer/test_download_tree.py::", 2, "a server each"),
     Slow("tests/unit/convert_xsd/test_convert_real_core.py::", 3, "every class of real schemas"),
-    Slow("tests/security/test_properties.py::", 6, "many examples"),
     Slow("tests/security/test_hostile", 4, "tables of hostile inputs"),
     Slow("tests/security/test_secrets.py::test_failed_logins", 2, "waits between retries"),
     Slow("tests/contract/test_sandbox_server.py::test_many", 0, "100,000 subjects"),

@@ -178,8 +178,11 @@ def test_a_session_shows_its_secrets_nowhere(
         faults.close(),
         faults.login_page(),
         faults.status(200, "no session"),
+        faults.status(
+            500, f"Bad request syntax ('username=user&password={urllib.parse.quote_plus(PASSWORD)}'); {PASSWORD}"
+        ),
     ],
-    ids=["401", "500", "redirect", "closed", "login page", "no session"],
+    ids=["401", "500", "redirect", "closed", "login page", "no session", "quoted back"],
 )
 def test_failed_logins_do_not_tell(server: Sandbox, everything_logged: io.StringIO, fault: Any) -> None:
     server.faults.add(fault, path="/data/(services/auth|auth|JSESSION)", times=None)

@@ -22,9 +22,6 @@ _DEFAULTS = {
 }
 _EXPERIMENT_DEFAULTS = ("SESSION_ID", "LABEL", "PROJECT", "SUBJECT_ID", "SUBJECT_LABEL", "DATE", "INSERT_DATE")
 
-# type/path or type.FIELD_ID
-_PATH = re.compile(r"([A-Za-z_][\w.-]*:[\w-]+)[./](.+)\Z", re.DOTALL)
-
 
 @dataclass
 class Result:
@@ -116,11 +113,7 @@ class Search:
         columns: dict[str, tuple[str, str, DisplayField]] = {}
         for wanted in self._document.fields:
             element = self._schemas.spelling(wanted.element or self._root) or self._root
-            path = _PATH.match(wanted.id)
-            if path:
-                # A field may be named by its full path, as in xnat:subjectData/group.
-                element = self._schemas.spelling(path[1]) or element
-            field = find_field(self._schemas, element, path[2] if path else wanted.id, wanted.value)
+            field = find_field(self._schemas, element, wanted.id, wanted.value)
             if field:
                 name = self._column_name(element, wanted, field)
                 columns.setdefault(name, (name, element, field))
@@ -135,8 +128,6 @@ class Search:
 
     def _column_name(self, element: str, wanted: SearchField, field: DisplayField) -> str:
         name = wanted.id.lower()
-        if _PATH.match(name):
-            return name
         if field.takes_value:
             name = f"{name}_{wanted.value.lower()}"
         if element != self._root and not name.startswith(sql_name(element)):
@@ -162,7 +153,7 @@ class Search:
     def _field(self, name: str) -> tuple[str, DisplayField]:
         """The data type and field that ``type/path`` or ``type.FIELD_ID[=argument]`` stands for."""
         if name not in self._resolved:
-            match = _PATH.match(name)
+            match = re.match(r"([A-Za-z_][\w.-]*:[\w-]+)[./](.+)\Z", name, re.DOTALL)
             element = (self._schemas.spelling(match[1]) if match else None) or self._root
             field = find_field(self._schemas, element, match[2] if match else name)
             if field is None:

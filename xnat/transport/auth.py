@@ -13,13 +13,14 @@ import base64
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus, urlsplit
 
 from xnat import uris
 from xnat._compat import to_bytes, to_text
 from xnat.exceptions import (
     XNATAuthError,
+    XNATError,
     XNATExpiredCredentialsError,
     XNATLoginFailedError,
     XNATValueError,
@@ -232,6 +233,34 @@ def logout(client: HTTPClient) -> None:
 
 
 def _authenticate(client: HTTPClient, credentials: Credentials, provider: str | None) -> str | None:
+    """Trades credentials for a session's cookie; the user's name if the answer told it.
+
+    :raises XNATLoginFailedError: if they are refused
+    """
+    try:
+        return _trade(client, credentials, provider)
+    except XNATError as error:
+        _without_secret(error, credentials.password)
+        raise
+
+
+def _without_secret(error: XNATError, secret: str | None) -> None:
+    """Takes a password out of an error: a server may quote what it was sent ("Bad request syntax: ...")."""
+    forms = [form for form in (secret, quote(secret or ""), quote_plus(secret or "")) if form]
+
+    def clean(text: Any) -> Any:
+        if isinstance(text, str):
+            for form in forms:
+                text = text.replace(form, "***")
+        return text
+
+    error.args = tuple(map(clean, error.args))
+    for name, value in list(vars(error).items()):
+        # The answer itself holds the request it answers.
+        setattr(error, name, None if name == "response" else clean(value))
+
+
+def _trade(client: HTTPClient, credentials: Credentials, provider: str | None) -> str | None:
     """Trades credentials for a session's cookie; the user's name if the answer told it.
 
     :raises XNATLoginFailedError: if they are refused
