@@ -24,6 +24,7 @@ import pytest
 import xnat
 from xnat.exceptions import XNATError
 from xnat.sandbox import Sandbox, faults
+from xnat.transport import errors
 from xnat.transport.auth import Credentials
 from xnat.transport.netrc import Entry
 
@@ -191,6 +192,10 @@ def test_failed_logins_do_not_tell(server: Sandbox, everything_logged: io.String
     secrets = Secrets(PASSWORD)
     secrets.check("the error", "".join(traceback.format_exception(caught.value)))
     secrets.check("the error pickled", pickle.dumps(caught.value))
+    # Some tools, as those that Dask brings along, pickle the causes of an error with it.
+    for link in errors.chain(caught.value):
+        assert getattr(link, "request", None) is None
+        assert getattr(link, "response", None) is None
     secrets.check("the log", everything_logged.getvalue())
 
 

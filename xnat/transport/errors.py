@@ -91,6 +91,11 @@ def connection_error(
 
     :param doubtful: an earlier attempt may have reached the server
     """
+    for link in chain(error):
+        # An error of requests holds the request, with cookie and body; tools that pickle causes would pass them on.
+        for name in ("request", "response"):
+            if getattr(link, name, None) is not None:
+                setattr(link, name, None)
     import requests
 
     cause = innermost(error)
