@@ -54,6 +54,9 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
     What the server said is cached. :meth:`clearcache` forgets it, ``session.caching = False`` keeps nothing at all.
 
     A session can be used from several threads.
+
+    Don't make one yourself: the constructor has the documented parameters, but ``interface``, ``user``, ``password``
+    and ``keepalive`` do nothing here. Logging in, and keeping the session alive, is :func:`xnat.connect`'s work.
     """
 
     def __init__(
@@ -78,8 +81,6 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
         self._client: HTTPClient | None = client
         self._server = client.server
         self._original_uri = original_uri or client.original_server
-        self._interface_given = interface
-        self._user = user
         self.logger = logger
         self.debug = debug
         self.logged_in_user = logged_in_user
