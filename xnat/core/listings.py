@@ -10,7 +10,7 @@ import difflib
 import fnmatch
 import logging
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
@@ -282,10 +282,10 @@ class XNATListing(XNATBaseListing):
         self._filters: dict[str, str] = dict(filter or {})
         self._query: dict[str, str] = dict(query or {})
         self._base = ""
-        self._classes: dict[str, Any] = {}
+        self._makers: dict[str, Callable[[str, Row], Any]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_base": "", "_classes": {}}
+        return {**super().__getstate__(), "_base": "", "_makers": {}}
 
     @property
     def uri(self) -> str:  # type: ignore[override]
@@ -310,7 +310,7 @@ class XNATListing(XNATBaseListing):
 
     def _rows(self, time: int) -> Rows:
         self._base = self.uri
-        self._classes = {}
+        self._makers = {}
         if self._filters or type(self)._fetch is not XNATListing._fetch:
             return Rows(self._fetch(), time, self._is_redundant)
         columns = {"columns": ",".join(self._columns())} if self.kind.columns else {}
@@ -348,18 +348,27 @@ class XNATListing(XNATBaseListing):
         return str(told) if told else self.xsi_type
 
     def _make(self, row: Row) -> Any:
-        id_ = self._row_id(row) or ""
         xsi_type = self._row_type(row)
-        cls = self._classes.get(xsi_type)
-        if cls is None:
-            cls = self._classes[xsi_type] = self._session.class_for(xsi_type, self.xsi_type)
-        return self._session.registry.live(
-            cls._identify_in(self._base, id_, row),
-            cls,
-            lambda: cls._of_row(self._session, self._base, id_, row, self.parent, self.field_name),
-            row=row,
-            parent=self.parent,
-        )
+        make = self._makers.get(xsi_type)
+        if make is None:
+            make = self._makers[xsi_type] = self._maker(self._session.class_for(xsi_type, self.xsi_type))
+        return make(self._row_id(row) or "", row)
+
+    def _maker(self, cls: type[Any]) -> Callable[[str, Row], Any]:
+        """What gives the object of an ID and a row. Whatever is the same for all rows is looked up once, here."""
+        session, base, parent, field_name = self._session, self._base, self.parent, self.field_name
+        identify, of_row, live = cls._identify_in, cls._of_row, session.registry.live
+
+        def make(id_: str, row: Row) -> Any:
+            return live(
+                identify(base, id_, row),
+                cls,
+                lambda: of_row(session, base, id_, row, parent, field_name),
+                row=row,
+                parent=parent,
+            )
+
+        return make
 
     # -- filters and tables -----------------------------------------------------------------------------------------
 

@@ -70,7 +70,6 @@ class XNATBaseObject(Caches, Writes, metaclass=DisplayFields):
         "_parent",
         "_place",
         "_row",
-        "_row_stamp",
         "_row_time",
         "_session",
     )
@@ -133,7 +132,6 @@ class XNATBaseObject(Caches, Writes, metaclass=DisplayFields):
         _destroyed: bool
         _row: Mapping[str, Any]
         _row_time: int
-        _row_stamp: Hashable
         _place: str | tuple[str, str]
 
     def _begin(self, session: Connection, parent: Any, fieldname: str | None, id_: str | None) -> None:
@@ -154,13 +152,12 @@ class XNATBaseObject(Caches, Writes, metaclass=DisplayFields):
         cls, session: Connection, base: str, id_: str, row: Row, parent: Any, fieldname: str | None
     ) -> XNATBaseObject:
         """The object of a row of the listing at ``base``. No request, and as little else as possible."""
-        made = cls.__new__(cls)
+        made = object.__new__(cls)
         made._begin(session, parent, fieldname, id_)
         put = object.__setattr__
         put(made, "_place", (base, id_))
         put(made, "_row", row)
         put(made, "_row_time", row.time)
-        put(made, "_row_stamp", (session.registry.epoch, 0))
         return made
 
     @property
@@ -305,7 +302,6 @@ class XNATBaseObject(Caches, Writes, metaclass=DisplayFields):
         """Believe what a listing told about it, from the time the listing was asked for."""
         self._row = row or {}
         self._row_time = getattr(row, "time", None) or self._session.registry.now()
-        self._row_stamp = self._life()
 
     def _learn(self, row: Mapping[str, Any] | None, item: dict[str, Any] | None, parent: Any) -> None:
         """Take in what was found out about it since this handle was made."""
@@ -317,9 +313,14 @@ class XNATBaseObject(Caches, Writes, metaclass=DisplayFields):
             self._parent = parent
 
     def _row_is_fresh(self) -> bool:
-        # Once the whole item was fetched it is the better answer.
+        # Listings are read by the hundred thousand: the cheap questions first.
+        time = self._row_time
         return (
-            self.caching and self._row_stamp == self._life() and self._touched <= self._row_time and not self._loaded()
+            time > self._generation
+            and self.caching
+            and (self._session.registry.quiet_since(time) or self._touched <= time)
+            # Once the whole item was fetched it is the better answer.
+            and not (self._cache and self._loaded())
         )
 
     @property

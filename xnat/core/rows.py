@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 __all__ = ["Row", "Rows", "parse"]
 
 #: Columns whose few values recur in many rows; equal texts are kept once.
 _RECURRING = frozenset({"project", "xsiType", "type", "quality", "element_name", "insert_user", "session_ID", "date"})
+_CONTAINERS = frozenset({list, dict})
 
 
 class Row(Mapping[str, Any]):
@@ -32,6 +34,11 @@ class Row(Mapping[str, Any]):
     def __contains__(self, column: object) -> bool:
         return column in self._columns
 
+    def get(self, column: str, default: Any = None) -> Any:  # type: ignore[override]
+        """The value in a column; the default without such a column."""
+        at = self._columns.get(column)
+        return default if at is None else self._values[at]
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._columns)
 
@@ -45,36 +52,36 @@ class _Packer:
     def __init__(self, drop: Callable[[str], bool]) -> None:
         self.columns: dict[str, int] = {}
         self._drop = drop
-        self._known: dict[tuple[str, ...], tuple[list[int], list[tuple[int, int]]]] = {}
+        self._plans: dict[tuple[str, ...], Callable[[Sequence[Any]], tuple[Any, ...]]] = {}
         self._texts: dict[str, str] = {}
 
     def pack(self, names: tuple[str, ...], values: Sequence[Any]) -> tuple[Any, ...]:
-        plan = self._known.get(names)
+        plan = self._plans.get(names)
         if plan is None:
-            plan = self._known[names] = self._plan(names)
-        kept, recurring = plan
-        packed = [values[at] for at in kept] if len(kept) == len(self.columns) else self._spread(names, values)
-        for at, _ in recurring:
-            text = packed[at]
-            if type(text) is str:
-                packed[at] = self._texts.setdefault(text, text)
-        return tuple(packed)
+            plan = self._plans[names] = self._plan(names)
+        return plan(values)
 
-    def _plan(self, names: tuple[str, ...]) -> tuple[list[int], list[tuple[int, int]]]:
+    def _plan(self, names: tuple[str, ...]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+        """What makes the tuple of a record with these columns: it may end before columns that others have."""
         for name in names:
             if not self._drop(name):
                 self.columns.setdefault(name, len(self.columns))
-        order = sorted((self.columns[name], at) for at, name in enumerate(names) if name in self.columns)
-        recurring = [(column, at) for column, at in order if names[at] in _RECURRING]
-        return [at for _, at in order], recurring
+        kept = {self.columns[name]: at for at, name in enumerate(names) if name in self.columns}
+        places = [kept.get(column) for column in range(max(kept, default=-1) + 1)]
+        recurring = [column for column, at in kept.items() if names[at] in _RECURRING]
+        if len(places) > 1 and not recurring and None not in places:
+            return itemgetter(*places)
+        texts = self._texts
 
-    def _spread(self, names: tuple[str, ...], values: Sequence[Any]) -> list[Any]:
-        """For a record without some of the columns."""
-        packed: list[Any] = [""] * len(self.columns)
-        for name, value in zip(names, values, strict=True):
-            if name in self.columns:
-                packed[self.columns[name]] = value
-        return packed
+        def pack(values: Sequence[Any]) -> tuple[Any, ...]:
+            packed = ["" if at is None else values[at] for at in places]
+            for column in recurring:
+                text = packed[column]
+                if type(text) is str:
+                    packed[column] = texts.setdefault(text, text)
+            return tuple(packed)
+
+        return pack
 
 
 class Rows:
@@ -132,15 +139,16 @@ def parse(text: str | bytes, time: int, drop: Callable[[str], bool]) -> Rows | N
     :raises ValueError: it isn't JSON
     """
     packer = _Packer(drop)
+    pack = packer.pack
 
     def innermost(pairs: list[tuple[str, Any]]) -> Any:
-        # Rows hold plain values only; whatever holds rows is an ordinary object.
-        if any(type(value) in (list, dict) for _, value in pairs):
-            return dict(pairs)
         if not pairs:
             return {}
         names, values = zip(*pairs, strict=True)
-        return packer.pack(names, values)
+        # Rows hold plain values only; whatever holds rows is an ordinary object.
+        if not _CONTAINERS.isdisjoint(map(type, values)):
+            return dict(pairs)
+        return pack(names, values)
 
     answer = json.loads(text, object_pairs_hook=innermost)
     try:

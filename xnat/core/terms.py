@@ -26,9 +26,11 @@ class DisplayFields(type):
         # Not __getattr__: IPython would take that for one of the objects, and look into none of them for completion.
         def __getattribute__(cls, name: str) -> Any:
             try:
-                return super().__getattribute__(name)
+                found = super().__getattribute__(name)
             except AttributeError:
                 return cls._display_field(name)
+            # Here and not in its __get__: without one of its own, a property is read on instances in no time.
+            return found.term(cls) if type(found) is _FieldProperty else found
 
     def _display_field(cls, name: str) -> SearchField:
         xsi_type = cls.__dict__.get("XSI_TYPE")
@@ -57,14 +59,17 @@ class _FieldProperty(property, Generic[Value]):
 
     path = ""
 
-    @overload  # type: ignore[override]
-    def __get__(self, instance: None, owner: type | None = None) -> FieldTerm: ...
-    @overload
-    def __get__(self, instance: Any, owner: type | None = None) -> Value: ...
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        if instance is None:
-            return FieldTerm(f"{getattr(owner, 'XSI_TYPE', '')}/{self.path}", self.__doc__ or "")
-        return super().__get__(instance, owner)
+    if TYPE_CHECKING:
+
+        @overload  # type: ignore[override]
+        def __get__(self, instance: None, owner: type | None = None) -> FieldTerm: ...
+        @overload
+        def __get__(self, instance: Any, owner: type | None = None) -> Value: ...
+        def __get__(self, instance: Any, owner: type | None = None) -> Any: ...
+
+    def term(self, owner: type) -> FieldTerm:
+        """What it is on its class."""
+        return FieldTerm(f"{getattr(owner, 'XSI_TYPE', '')}/{self.path}", self.__doc__ or "")
 
     def setter(self, fset: Callable[[Any, Any], None]) -> _FieldProperty[Value]:
         made: _FieldProperty[Value] = _FieldProperty(self.fget, fset, self.fdel, self.__doc__)

@@ -21,7 +21,7 @@ from xnat.exceptions import XNATDownloadError, XNATUnsafeArchiveError, XNATUploa
 from .fetch import FileSink, storage_error
 from .manifest import MANIFEST_NAME, STAGING_NAME
 from .names import collision_key, resolve_inside, strict_objection, unsafe_objection
-from .zipstream import ZipStream
+from .zipstream import UnknownEndError, ZipStream, stored_sizes
 
 __all__ = [
     "ArchiveLimits",
@@ -183,9 +183,7 @@ def unpack(
     try:
         with contextlib.ExitStack() as stack:
             file = archive if hasattr(archive, "read") else stack.enter_context(open(archive, "rb"))
-            found = _unpack_aside(
-                ZipStream(iter(lambda: file.read(_CHUNK), b"")), folder, rename, limits or ArchiveLimits()
-            )
+            found = _unpack_aside(_read_zip(file), folder, rename, limits or ArchiveLimits())
         files = _put_in_place(found, root)
         done = True
         return files
@@ -253,13 +251,29 @@ def _put_in_place(found: list[tuple[str, PurePosixPath, Path | None]], root: Pat
     return [place for place, temporary in places if temporary is not None]
 
 
+def _read_zip(file: BinaryIO) -> ZipStream:
+    """The members of an archive that is all there."""
+    sizes = {}
+    if file.seekable():
+        begin = file.tell()
+        if begin == 0:
+            sizes = stored_sizes(file)
+        file.seek(begin)
+    return ZipStream(iter(lambda: file.read(_CHUNK), b""), sizes=sizes)
+
+
 class ZipCheck:
     """Checks a zip's structure and every CRC in a thread of its own, while the bytes go to disk in another.
 
     Feed it what arrives, then :py:meth:`finish`; :py:meth:`cancel` if nothing more will come.
+
+    :param path: where the bytes are, once all have arrived. Members that don't tell their length are then checked
+        there: the directory at the end has it, and reading them once more is cheaper than searching for their ends
     """
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._later = False
         self._chunks: queue.Queue[bytes | None] = queue.Queue(maxsize=16)
         self._error: BaseException | None = None
         self._cancelled = False
@@ -268,7 +282,8 @@ class ZipCheck:
 
     def feed(self, data: bytes) -> None:
         """Take more bytes."""
-        self._chunks.put(data)
+        if not self._later:
+            self._chunks.put(data)
 
     def finish(self) -> None:
         """Wait for the verdict.
@@ -277,7 +292,11 @@ class ZipCheck:
         """
         self._chunks.put(None)
         self._thread.join()
-        if self._error is not None:
+        if self._later and self._path is not None:
+            with open(self._path, "rb") as file:
+                for _ in _read_zip(file):
+                    pass
+        elif self._error is not None:
             raise self._error
 
     def cancel(self) -> None:
@@ -289,8 +308,10 @@ class ZipCheck:
     def _run(self) -> None:
         chunks = self._arriving()
         try:
-            for _ in ZipStream(chunks):
+            for _ in ZipStream(chunks, search=self._path is None):
                 pass
+        except UnknownEndError:
+            self._later = True
         except BaseException as error:
             self._error = error
         for _ in chunks:  # keep taking what comes, or the feeder would wait for ever

@@ -2,6 +2,8 @@
 
 XNAT makes zips on the fly: no length, sizes and CRC behind each member ("data descriptor"). The end of a member is
 where its deflate stream ends, or, for stored members, where a descriptor stands that agrees with the bytes before it.
+Looking for that costs more than all the rest, so who has the whole archive can say how long such members are
+(:func:`stored_sizes`).
 The directory at the end is read too: it must tell of the same members, and only it tells of symbolic links.
 """
 
@@ -10,12 +12,13 @@ from __future__ import annotations
 import stat
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from xnat.exceptions import XNATDownloadError
 
-__all__ = ["BadZipError", "CutZipError", "Directory", "Member", "ZipStream"]
+__all__ = ["BadZipError", "CutZipError", "Directory", "Member", "UnknownEndError", "ZipStream", "stored_sizes"]
 
 _LOCAL, _DESCRIPTOR, _CENTRAL, _END = b"PK\x03\x04", b"PK\x07\x08", b"PK\x01\x02", b"PK\x05\x06"
 _END64, _LOCATOR64 = b"PK\x06\x06", b"PK\x06\x07"
@@ -34,6 +37,10 @@ class BadZipError(XNATDownloadError):
 
 class CutZipError(BadZipError):
     """The bytes end before the zip does: the transfer broke off."""
+
+
+class UnknownEndError(BadZipError):
+    """A stored member doesn't say how long it is, and its end was not to be searched for."""
 
 
 @dataclass
@@ -73,6 +80,22 @@ class Directory:
         """Whether it is a symbolic link, a device, ...: anything that is neither file nor folder."""
         kind = stat.S_IFMT(self.mode)
         return kind not in (0, stat.S_IFREG, stat.S_IFDIR)
+
+
+def stored_sizes(file: BinaryIO) -> dict[int, int]:
+    """How long the stored members of a whole archive are, by where they begin; empty if its directory can't be read."""
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return {
+                line.header_offset: line.file_size
+                for line in archive.infolist()
+                if line.compress_type == _STORED and line.file_size == line.compress_size
+            }
+    except Exception:  # zipfile has no one error for what it can't read
+        # It was only a hint: what is wrong with the archive, reading it from the front will tell.
+        return {}
 
 
 class _Source:
@@ -125,12 +148,16 @@ class _Source:
 class ZipStream:
     """Iterates over the members of a zip that arrives in chunks; read each one with :py:meth:`read` before the next.
 
+    :param sizes: bytes of stored members that don't say it themselves, by where they begin in the archive
+    :param search: whether to search for the end of those that *sizes* doesn't tell of either; else they are an error
     :ivar directory: the directory at the end, there when the iteration ended
     :ivar packed: bytes of the archive that were unpacked so far
     """
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
+    def __init__(self, chunks: Iterable[bytes], *, sizes: Mapping[int, int] | None = None, search: bool = True) -> None:
         self._source = _Source(chunks)
+        self._sizes = sizes or {}
+        self._search = search
         self._current: Member | None = None
         self._seen: list[Member] = []
         self.directory: list[Directory] = []
@@ -161,12 +188,15 @@ class ZipStream:
         if member.method == _DEFLATED:
             pieces = self._inflate(member)
         elif member.method == _STORED:
+            if member.size is None and not self._search:
+                raise UnknownEndError(f"member {member.name!r} doesn't say how long it is")
             pieces = self._stored(member) if member.size is not None else self._stored_until_descriptor(member)
         else:
             raise BadZipError(f"member {member.name!r} has compression method {member.method}, which is not supported")
         yield from pieces
 
     def _local_header(self) -> Member:
+        begin = self._source.offset
         fields = struct.unpack("<4s5H3L2H", self._source.take(30))
         _, _, flags, method, _, _, crc, packed, size, name_length, extra_length = fields
         raw = self._source.take(name_length)
@@ -177,6 +207,8 @@ class ZipStream:
             member.size, member.packed = _real_sizes(size, packed, extra)
         elif method == _STORED and packed == size != 0 and size != 0xFFFFFFFF:
             member.size, member.packed = size, packed  # announced twice; both are checked
+        elif method == _STORED and begin in self._sizes:
+            member.size = member.packed = self._sizes[begin]  # told by the directory; what follows must agree
         return member
 
     def _inflate(self, member: Member) -> Iterator[bytes]:

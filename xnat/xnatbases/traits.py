@@ -80,9 +80,9 @@ class Labelled(Base):
     @field_property("label")
     def label(self) -> str:
         """Its label in this project. Setting it renames it on the server, in one PUT."""
-        row = self._row
-        if "label" in row and self._row_is_fresh():
-            return str(row["label"])
+        known = self._row.get("label")
+        if known is not None and self._row_is_fresh():
+            return str(known)
         project, fields = self.project, self.data
         if project and fields.get("project") not in (None, project):
             for share in self._children("sharing/share"):

@@ -253,6 +253,56 @@ def test_zip_check(good: bool) -> None:
             check.finish()
 
 
+def stored(tmp_path: Path) -> tuple[Path, bytearray]:
+    """A zip whose stored members don't say how long they are, and the place it is to be written to."""
+    members = [("a", noise(50_000)), ("b", b""), ("c", b"PK\x07\x08" * 1000)]
+    return tmp_path / "a.zip", bytearray(make_zip(members, method=zipfile.ZIP_STORED))
+
+
+def checked(path: Path, data: bytes) -> ZipCheck:
+    path.write_bytes(data)
+    check = ZipCheck(path)
+    for start in range(0, len(data), 1000):
+        check.feed(data[start : start + 1000])
+    return check
+
+
+def test_members_of_unknown_length_are_checked_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[object] = []
+    search = ZipStream._stored_until_descriptor
+    monkeypatch.setattr(
+        ZipStream, "_stored_until_descriptor", lambda self, member: searched.append(member) or search(self, member)
+    )
+    path, data = stored(tmp_path)
+    checked(path, data).finish()
+    assert searched == []
+    assert [member.size for member in list(ZipStream([bytes(data)]))] == [50_000, 0, 4000]
+    assert len(searched) == 3
+
+
+@pytest.mark.parametrize("place", [100, 5000, 49_000])
+def test_damage_in_them_is_found(tmp_path: Path, place: int) -> None:
+    path, data = stored(tmp_path)
+    data[place] ^= 1
+    with pytest.raises(BadZipError):
+        checked(path, data).finish()
+
+
+@pytest.mark.parametrize("length", [0, 10, 30_000, 54_100, -1])
+def test_a_cut_in_them_is_found(tmp_path: Path, length: int) -> None:
+    path, data = stored(tmp_path)
+    with pytest.raises(CutZipError):
+        checked(path, data[:length]).finish()
+
+
+def test_a_directory_that_lies_about_their_length_is_no_help(tmp_path: Path) -> None:
+    path, data = stored(tmp_path)
+    line = data.index(b"PK\x01\x02")
+    struct.pack_into("<LL", data, line + 20, 49_000, 49_000)
+    with pytest.raises(BadZipError):
+        checked(path, data).finish()
+
+
 def test_zip_check_can_be_cancelled() -> None:
     check = ZipCheck()
     check.feed(b"PK\x03\x04")
