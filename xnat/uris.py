@@ -43,6 +43,8 @@ SERVLETS = frozenset({"REST", "app", "data", "schemas", "xapi"})
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _TOKEN_SECRET = re.compile("(/services/tokens/validate/[^/]+/)[^/]+")
 _UNPRINTABLE = re.compile("[^\x21-\x7e]")
+# Nearly every segment there is: quoted or not, it is the same.
+_PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*\Z")
 _STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 _ABSOLUTE = re.compile("[A-Za-z][A-Za-z0-9+.-]*://")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -59,6 +61,8 @@ def quote(segment: str) -> str:
     :raises XNATValueError: for an empty segment (the path would mean the whole listing), control characters and
         lone surrogates
     """
+    if _PLAIN.match(segment):
+        return segment
     if segment == "":
         raise XNATValueError("An empty name can't be part of a path, it would address the whole listing.")
     if segment in (".", ".."):
@@ -73,6 +77,8 @@ def unquote(segment: str) -> str:
 
     :raises XNATValueError: for lone surrogates
     """
+    if _PLAIN.match(segment):
+        return segment
     try:
         data = unquote_to_bytes(segment)
     except UnicodeEncodeError:
@@ -256,8 +262,8 @@ def _half_a_character(text: str) -> XNATValueError:
 
 
 def _requote_segment(segment: str) -> str:
-    if not segment:
-        return ""
+    if not segment or _PLAIN.match(segment):
+        return segment
     escaped = _STRAY_PERCENT.sub("%25", segment) if _encodable(segment) else segment
     try:
         return quote(to_text(unquote_to_bytes(escaped), errors="strict"))
