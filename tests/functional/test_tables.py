@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any
 
 import pytest
 
 from xnat import exceptions
-from xnat.sandbox import Sandbox
+from xnat.sandbox import Sandbox, faults
 
 from .test_browsing import asked
 
@@ -89,3 +90,12 @@ def test_listing_of_the_session_is_asked(world: Any, server: Sandbox) -> None:
     with server.record() as requests:
         len(world.scans)
     assert asked(requests) == ["GET /data/projects/P/experiments"]
+
+
+def test_server_that_joins_nothing_is_an_error_and_no_empty_table(world: Any, server: Sandbox) -> None:
+    rows = {"ResultSet": {"Result": [{"ID": "XNAT_E00001", "label": "E1", "project": "P"}]}}
+    server.faults.add(faults.body(json.dumps(rows)), path=r"/data/projects/P/experiments", times=None)
+    with pytest.raises(exceptions.XNATResponseError, match=r"no column xnat:imageScanData/ID.*prefetch"):
+        world.scans.tabulate()
+    with pytest.raises(exceptions.XNATResponseError, match="no column"):
+        len(world.resources_table())

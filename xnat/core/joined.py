@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import uris
 from ..columns import column_type, to_pandas
-from ..exceptions import XNATValueError
+from ..exceptions import XNATResponseError, XNATValueError
 from .listings import XNATBaseListing, XNATListing, matches, result_rows, server_pattern
 from .rows import Row
 from .tabulate import named_tuples, ordered_columns, to_csv
@@ -152,6 +152,14 @@ class JoinedListing(XNATBaseListing):
         query = {"xsiType": "xnat:imageSessionData", "columns": ",".join(dict.fromkeys(map(self._path, columns)))}
         query.update({self._path(name): server_pattern(pattern) for name, pattern in filters.items()})
         answer = result_rows(self._session.get_json(self.uri, query=query), self.uri)
+        told = {name.lower() for given in answer for name in given}
+        missing = [self._path(name) for name in self.join.identity if self._path(name).lower() not in told]
+        if answer and missing:
+            raise XNATResponseError(
+                f"{self.uri}: the server lists its sessions but not what is below them (no column "
+                f"{', '.join(missing)}). Go through the sessions instead, as with project.prefetch()",
+                url=self.uri,
+            )
         found = []
         for given in answer:
             folded = {name.lower(): value for name, value in given.items()}
