@@ -29,6 +29,7 @@ __all__ = [
     "root",
     "same_origin",
     "split",
+    "split_at_files",
     "under",
     "unquote",
     "with_query",
@@ -37,6 +38,8 @@ __all__ = [
 # The server attaches these routes twice, bare and below /archive. Others exist only once: /data/archive/JSESSION is
 # a 404, and so is /data/archive/services.
 ARCHIVE_ROUTES = frozenset({"experiments", "investigators", "projects", "scan_types", "scanners", "subjects"})
+# With one of these begin the words and names of a path.
+_STARTS = ("projects", "subjects", "experiments", "prearchive")
 # What may follow the context path in a path that a server made; used to recognise and cut that context path.
 SERVLETS = frozenset({"REST", "app", "data", "schemas", "xapi"})
 
@@ -104,6 +107,26 @@ def parent(uri: str) -> str:
     """The URI with its last segment cut off, and without query: the container of a thing, the thing of a container."""
     path = uri.partition("?")[0].rstrip("/")
     return path.rpartition("/")[0] or "/"
+
+
+def split_at_files(uri: str) -> tuple[str, str] | None:
+    """(URI of what a file is in, path of the file below its ``files``), as they are spelled; None if it is no file's.
+
+    Words and names take turns in a path, which tells a project or resource named ``files`` from the files.
+    """
+    parts = uri.split("/")
+    begin = next((at for at, part in enumerate(parts) if part in _STARTS), None)
+    if begin is None:
+        base, mark, path = uri.partition("/files/")
+        return (base, path) if mark else None
+    # A session of the prearchive is named by project, time and folder.
+    at = begin + 5 if parts[begin] == "prearchive" else begin
+    while at < len(parts) - 1:
+        if parts[at] == "files":
+            path = "/".join(parts[at + 1 :])
+            return ("/".join(parts[:at]), path) if path else None
+        at += 1 if parts[at] in ("in", "out") else 2
+    return None
 
 
 def requote(path: str) -> str:

@@ -226,3 +226,30 @@ def test_root_refuses_a_password_without_showing_it() -> None:
     with pytest.raises(XNATValueError, match="separate arguments") as caught:
         uris.root("http://me:secret@host")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("/data/projects/P/resources/R/files/a.txt", ("/data/projects/P/resources/R", "a.txt")),
+        ("/data/projects/P/resources/R/files/a/b%20c", ("/data/projects/P/resources/R", "a/b%20c")),
+        ("/data/projects/files/resources/R/files/a", ("/data/projects/files/resources/R", "a")),
+        ("/data/projects/files/subjects/files/files/a", ("/data/projects/files/subjects/files", "a")),
+        ("/data/projects/P/resources/files/files/files/a", ("/data/projects/P/resources/files", "files/a")),
+        ("/data/experiments/E/scans/files/resources/1/files/x", ("/data/experiments/E/scans/files/resources/1", "x")),
+        ("/archive/experiments/E/assessors/A/out/resources/1/files/x?y#z",
+         ("/archive/experiments/E/assessors/A/out/resources/1", "x?y#z")),
+        ("/data/experiments/E/reconstructions/out/in/files/x", ("/data/experiments/E/reconstructions/out/in", "x")),
+        ("/data/prearchive/projects/files/files/files/scans/1/resources/D/files/x",
+         ("/data/prearchive/projects/files/files/files/scans/1/resources/D", "x")),
+        ("/data/user/cache/resources/R/files/x", ("/data/user/cache/resources/R", "x")),
+        ("/data/projects/files", None),
+        ("/data/projects/P/files", None),
+        ("/data/projects/P/files/", None),
+        ("/data/projects/files/subjects/S", None),
+        ("/data/projects/P/resources/files", None),
+        ("/somewhere/else", None),
+    ],
+)  # fmt: skip
+def test_files_are_told_from_things_named_files(uri: str, expected: tuple[str, str] | None) -> None:
+    assert uris.split_at_files(uri) == expected

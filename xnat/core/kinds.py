@@ -100,9 +100,10 @@ class FileListing(XNATListing):
 def _path_text(row: Mapping[str, Any]) -> tuple[str, str]:
     """The file's address up to ``/files/``, and its path below as plain text."""
     address = str(row["URI"])
-    base, separator, path = address.partition("/files/")
-    if not separator:
+    parts = uris.split_at_files(address)
+    if parts is None:
         raise XNATKeyError(f"The server's list of files has an address without /files/: {address!r}")
+    base, path = parts
     name = str(row.get("Name", ""))
     # Servers differ in whether the address is percent-encoded; the name, which never is, tells which it is.
     plain = path if path.endswith(name) and uris.unquote(path) != path else uris.unquote(path)
