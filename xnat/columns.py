@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .datatypes import XSD_TYPES, convert_to
 from .exceptions import XNATValueError
+from .hints import CONCRETE_TYPES
 
 if TYPE_CHECKING:
     import pandas
@@ -98,8 +99,16 @@ def _field_type(lookup: Mapping[str, Any], xsi_type: str, path: str) -> ColumnTy
             facets = getattr(field, "facets", None)
             return None if facets is None else ColumnType(field.type, "enumeration" in facets)
         told = re.search(r"\[@xsi:type=['\"]?([\w:]+)", steps[count - 1])
-        inside = told[1] if told else getattr(field, "item", None) or getattr(field, "type", "")
-        return _field_type(lookup, str(inside), below)
+        inside = str(told[1] if told else getattr(field, "item", None) or getattr(field, "type", ""))
+        # Where the schema names an abstract type, paths may lead on into the one that objects have.
+        return next(
+            (
+                found
+                for place in (inside, CONCRETE_TYPES.get(inside))
+                if place and (found := _field_type(lookup, place, below))
+            ),
+            None,
+        )
     return None
 
 

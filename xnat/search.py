@@ -34,7 +34,9 @@ from .searchterms import (
     SearchField,
     add_element,
     and_,
+    display_field,
     or_,
+    sql_name,
     tag,
 )
 
@@ -61,12 +63,15 @@ _IDENTIFYING: dict[str, dict[str, str]] = {
 _COLLECTION = {"project": "projects", "subject": "subjects", "session": "experiments", "experiment": "experiments"}
 # Display documents of other experiments name the ID in one of these ways; SESSION_ID is that of an assessor's session.
 _EXPERIMENT_IDS = ("EXPT_ID", "EXPERIMENT_ID", "ID")
+# What a session's list of display fields leaves out: those with an argument, and those of sharing.
+_UNLISTED = re.compile(r"=|SHARINGSHAREPROJECT")
 
 
 class Query:
     """A search for things of one type. It is immutable: the methods that narrow it give a new one.
 
-    Nothing is asked until results are; then it is one POST, each time anew.
+    Nothing is asked until results are; then it is one POST, each time anew. Columns that are named by their path in the
+    schema need the server's list of display fields, once per session and type.
 
     :param queried_class: what to search for, a class of ``session.classes``
     :param xnat_session: the session
@@ -92,6 +97,7 @@ class Query:
         self._descending = descending
         self._limit = limit
         self._experiment_columns: dict[str, str] | None = None
+        self._listed: dict[str, frozenset[str]] = {}
 
     def _changed(self, **changes: Any) -> Query:
         kept: dict[str, Any] = {
@@ -113,7 +119,11 @@ class Query:
         return self._changed(constraints=joined if self.constraints is None else and_(self.constraints, joined))
 
     def view(self, *fields: SearchField | str) -> Query:
-        """A query with these columns: fields, paths (``'scanner/model'``) or names of display fields (``'AGE'``)."""
+        """A query with these columns: fields, paths (``'scanner/model'``) or names of display fields (``'AGE'``).
+
+        A search shows display fields only, so a path is asked for by the name of the display field that XNAT made of
+        it, where the server lists one: ``SCANNERMODEL``, whose column is called ``scannermodel``.
+        """
         return self._changed(fields=fields)
 
     def order_by(self, *fields: SearchField | str, descending: bool = False) -> Query:
@@ -138,20 +148,41 @@ class Query:
         return "session" if kind == "experiment" and "xnat:imageSessionData" in types else kind
 
     def _identifying(self) -> dict[str, str]:
-        """Which columns name the things found. Types of experiments other than sessions differ in that: one GET."""
+        """Which columns name the things found. Types of experiments other than sessions differ in that: one GET.
+
+        The list is the one that paths are looked up in, so the session keeps it.
+        """
         if self._kind != "experiment":
             return _IDENTIFYING.get(self._kind, {})
         if self._experiment_columns is None:
-            uri = uris.join("/data/search/elements", self.queried_class.XSI_TYPE)
-            known = {row.get("FIELD_ID") for row in _answer_rows(self.xnat_session.get_json(uri))}
+            known = self.xnat_session.display_fields(self.queried_class.XSI_TYPE)
             id_ = next((name for name in _EXPERIMENT_IDS if name in known), f"{self.queried_class.XSI_TYPE}/ID")
             others = {"PROJECT": "project", "LABEL": "label"}
             self._experiment_columns = {id_: "ID", **{name: to for name, to in others.items() if name in known}}
         return self._experiment_columns
 
+    def _shown(self, field: SearchField) -> SearchField:
+        """The field by the name that the server shows it under, as far as it lists one."""
+        made = None if field.is_display_field else display_field(field)
+        if made is None:
+            return field
+        known = _UNLISTED.search(made.name) or made.name in self._display_fields(field.element)
+        return made if known else field
+
+    def _display_fields(self, xsi_type: str) -> frozenset[str]:
+        # Kept here as well: one question per type also where the session keeps nothing, or the server has no answer.
+        if xsi_type not in self._listed:
+            try:
+                self._listed[xsi_type] = self.xnat_session.display_fields(xsi_type)
+            except XNATResponseError as error:
+                # Types of plug-ins without a display document, and types this account may not see.
+                self.xnat_session.logger.debug("No display fields of %s: %s", xsi_type, error)
+                self._listed[xsi_type] = frozenset()
+        return self._listed[xsi_type]
+
     def to_xml(self) -> ElementTree.Element:
-        """The search document, as an ``xml.etree`` element."""
-        return self._document(self.fields)
+        """The search document, as an ``xml.etree`` element. Columns that are paths: one GET per session and type."""
+        return self._document([self._shown(field) for field in self.fields])
 
     def _document(self, fields: Sequence[SearchField]) -> ElementTree.Element:
         root_type = self.queried_class.XSI_TYPE
@@ -171,16 +202,17 @@ class Query:
         return bundle
 
     def to_string(self) -> str:
-        """The search document as text."""
+        """The search document as text; asks what :meth:`to_xml` asks."""
         return ElementTree.tostring(self.to_xml(), encoding="unicode")
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
     def _ask(self, format: str, fields: Sequence[SearchField]) -> requests.Response:
-        wanted = list(dict.fromkeys([*fields, *self._order]))
+        # Two paths, or a path and a display field, may be the same column; that is sent once.
+        wanted = list(dict.fromkeys(map(self._shown, [*fields, *self._order])))
         query = {"format": format}
         if self._order:
-            query["sortBy"] = ",".join(_column_names(field, self.queried_class.XSI_TYPE)[0] for field in self._order)
+            query["sortBy"] = ",".join(self._names(field)[0] for field in self._order)
             query["sortOrder"] = "DESC" if self._descending else "ASC"
         # A search changes nothing, so a POST that got lost may be repeated.
         return self.xnat_session.client.request(
@@ -193,18 +225,28 @@ class Query:
             idempotent=True,
         )
 
-    def _rows(self, fields: Sequence[SearchField] | None = None) -> list[dict[str, str]]:
-        asked = self.fields if fields is None else fields
-        header, rows = _table(_text(self._ask("csv", asked)))
-        # XNAT leaves out fields that it doesn't know; the status it adds by itself.
-        columns = set(header) - {"quarantine_status"}
-        if len(columns) < len(set(asked)):
+    def _names(self, field: SearchField) -> list[str]:
+        """The names the column of a field may have in an answer, likeliest first."""
+        root_type = self.queried_class.XSI_TYPE
+        names = [*_column_names(self._shown(field), root_type), *_column_names(field, root_type)]
+        return list(dict.fromkeys(names))
+
+    def _csv(self, fields: Sequence[SearchField]) -> str:
+        """The answer as text. Warns of fields that it lacks: XNAT leaves out what it doesn't know."""
+        text = _text(self._ask("csv", fields))
+        columns = {name for row in _cells(text.partition("\n")[0]) for name in row}
+        missing = [field.identifier for field in [*fields, *self._order] if columns.isdisjoint(self._names(field))]
+        if missing:
             self.xnat_session.logger.warning(
-                "The server doesn't know all of the fields %s of a search; it answers with %s",
-                ", ".join(field.identifier for field in asked),
-                ", ".join(map(ascii, sorted(columns))) or "none",
+                "The server doesn't know all of the fields of a search: %s; it answers with %s",
+                ", ".join(dict.fromkeys(missing)),
+                # The status it adds by itself.
+                ", ".join(map(ascii, sorted(columns - {"quarantine_status"}))) or "none",
             )
-        return rows[: self._limit]
+        return text
+
+    def _rows(self, fields: Sequence[SearchField] | None = None) -> list[dict[str, str]]:
+        return _table(self._csv(self.fields if fields is None else fields))[1][: self._limit]
 
     def all(self) -> list[Any]:
         """The objects found.
@@ -217,15 +259,17 @@ class Query:
                 f"{self.queried_class.__name__} objects can't be made from a search; use tabulate() for their values, "
                 "or search for the experiments they belong to"
             )
-        fields = [_field(self.queried_class, name) for name in names]
-        return [self._object(row, names, kind) for row in self._rows(fields)]
+        fields = {target: _field(self.queried_class, name) for name, target in names.items()}
+        rows = self._rows(list(fields.values()))
+        columns = {target: self._names(field) for target, field in fields.items()}
+        return [self._object(row, columns, kind) for row in rows]
 
-    def _object(self, row: Mapping[str, str], names: Mapping[str, str], kind: str) -> Any:
+    def _object(self, row: Mapping[str, str], columns: Mapping[str, Sequence[str]], kind: str) -> Any:
         root_type = self.queried_class.XSI_TYPE
-        known: dict[str, str] = {}
-        for name, target in names.items():
-            candidates = [*_column_names(_field(self.queried_class, name), root_type), name.lower()]
-            known[target] = next((row[column] for column in candidates if row.get(column)), "")
+        known = {
+            target: next((row[column] for column in candidates if row.get(column)), "")
+            for target, candidates in columns.items()
+        }
         if not known["ID"]:
             raise XNATResponseError(
                 f"The server's answer to a search for {root_type} doesn't say which objects were found: it has the "
@@ -294,7 +338,7 @@ class Query:
 
     def tabulate_csv(self) -> str:
         """The results as CSV text with a header line."""
-        text = _text(self._ask("csv", self.fields))
+        text = self._csv(self.fields)
         if self._limit is None:
             return text
         # Line by line won't do: a quoted cell may hold line ends.
@@ -326,12 +370,12 @@ class Query:
         """What the schema says about columns, by any name they may have in the answer."""
         classes = getattr(self.xnat_session, "classes", None)
         found: dict[str, ColumnType] = {}
-        for field in self.fields:
+        for field in [*self.fields, *self._order]:
             # Most display fields are called as what they display: DATE, AGE.
             name = field.name.lower() if field.is_display_field else field.identifier
             told = column_type(classes, field.element, name)
             if told is not None:
-                found.update(dict.fromkeys(_column_names(field, self.queried_class.XSI_TYPE), told))
+                found.update(dict.fromkeys(self._names(field), told))
         return found
 
     def __repr__(self) -> str:
@@ -352,14 +396,21 @@ def _field(queried_class: type[Any], field: SearchField | str) -> SearchField:
 
 def _column_names(field: SearchField, root_type: str) -> list[str]:
     """The names the column of a field may have in an answer, likeliest first."""
-    name = re.sub(r"\W", "_", field.name).lower()
-    if field.element != root_type:
-        return [f"{_sql_name(field.element)}_{name}"]
-    return [name] if field.is_display_field else [name, f"xnat_col_{_sql_name(root_type)[5:]}{name.replace('_', '')}"]
-
-
-def _sql_name(xsi_type: str) -> str:
-    return xsi_type.replace(":", "_").lower()
+    element = sql_name(field.element)
+    # A display field's argument stays as it is, but for its case: field_map_brain volume.
+    exact = field.name.lower().replace("=", "_", 1)
+    for_table = re.sub(r"\W", "_", exact)
+    own = field.element == root_type
+    if field.is_display_field:
+        # Those named after their type (XNAT_SUBJECTDATA_FIELD_MAP=x) tell it already.
+        plain = [exact, for_table] if own or exact.startswith(element) else []
+        return plain if own else [*plain, f"{element}_{exact}", f"{element}_{for_table}"]
+    names = (
+        [for_table, f"xnat_col_{element.partition('_')[2]}{for_table.replace('_', '')}"]
+        if own
+        else [f"{element}_{for_table}"]
+    )
+    return [*names, field.identifier.lower()]
 
 
 def _answer_rows(answer: Any) -> list[dict[str, Any]]:

@@ -13,7 +13,10 @@ from xml.etree import ElementTree
 
 from .exceptions import XNATValueError
 
-__all__ = ["BaseConstraint", "CompoundConstraint", "Constraint", "SearchField", "add_element", "and_", "or_", "tag"]
+__all__ = [
+    "BaseConstraint", "CompoundConstraint", "Constraint", "SearchField", "add_element", "and_", "display_field", "or_",
+    "sql_name", "tag",
+]  # fmt: skip
 
 #: The namespace of XNAT's search documents.
 XDAT = "http://nrg.wustl.edu/security"
@@ -21,6 +24,9 @@ ElementTree.register_namespace("xdat", XDAT)
 
 # What XML 1.0 can't hold, whatever the escaping.
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# The type of a sub-element says which fields it may have, not which sub-element is meant.
+_OF_TYPE = re.compile(r"\[@xsi:type=[^]]*\]")
+_VARIABLE = re.compile(r"fields/field\[name=([^]]+)\](?:/field)?")
 
 
 class SearchField:
@@ -114,6 +120,27 @@ class SearchField:
 
     def __repr__(self) -> str:
         return f"<SearchField {self.identifier}>"
+
+
+def sql_name(xsi_type: str) -> str:
+    """A type as XNAT's database and the columns of searches spell it: ``xnat_mrsessiondata``."""
+    return xsi_type.replace(":", "_").lower()
+
+
+def display_field(field: SearchField) -> SearchField | None:
+    """The display field that XNAT would make of a path of the schema; None where it makes none.
+
+    ``xnat:mrSessionData/scanner/model`` becomes ``xnat:mrSessionData.SCANNERMODEL``, and a custom variable one with an
+    argument: ``xnat:mrSessionData.XNAT_MRSESSIONDATA_FIELD_MAP=dose``. Whether the server has it, its list has to say.
+    """
+    path = _OF_TYPE.sub("", field.name)
+    variable = _VARIABLE.fullmatch(path)
+    if variable:
+        name = variable[1].strip("'\"").lower()
+        return SearchField(f"{field.element}.{sql_name(field.element).upper()}_FIELD_MAP={name}")
+    # Any other condition in brackets chooses among several elements, which a display field can't.
+    squeezed = path.replace("/", "").upper()
+    return SearchField(f"{field.element}.{squeezed}") if re.fullmatch(r"\w+", squeezed) else None
 
 
 # -- constraints ----------------------------------------------------------------------------------------------------

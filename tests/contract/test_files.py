@@ -71,6 +71,18 @@ def test_g1_no_resources(world: World, query: dict[str, str]) -> None:
     assert (result["Result"], result["totalRecords"], result["title"]) == ([], "0", "Resources")
 
 
+def test_g3_resources_of_a_reconstruction_are_its_output(world: World) -> None:
+    path = owners(world)["reconstruction"]
+    assert world.owner.put(f"{path}/resources/RES").status_code == 200
+    assert world.owner.put(f"{path}/resources/RES").status_code == 409
+    world.put_file(f"{path}/resources/RES/files/a b/1.txt", b"text")
+    for listed, labels in (("resources", ["RES"]), ("out/resources", ["RES"]), ("in/resources", [])):
+        assert [row["label"] for row in world.owner.rows(f"{path}/{listed}")] == labels
+    (item,) = world.owner.get(path, format="json").json()["items"]
+    assert [child["field"] for child in item["children"]] == ["out/file"]
+    assert world.owner.get(f"{path}/out/resources/RES/files/a b/1.txt").content == b"text"
+
+
 def test_g2_g3_new_resource_in_the_list(world: World) -> None:
     response = world.owner.put(f"{world.session}/resources/RES", format="NIFTI", content="X")
     assert (response.status_code, response.content) == (200, b"")

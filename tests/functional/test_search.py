@@ -154,10 +154,105 @@ def test_tables(query: Query, mr: Any) -> None:
     json.dumps(answer)
 
 
-@pytest.mark.xfail(reason="the sandbox leaves out columns that are named by a full path", strict=True)
 def test_table_of_paths_of_the_schema(query: Query, mr: Any) -> None:
     table = query.filter(mr.label == "MR1").view(mr.label, mr.age).tabulate_dict()
     assert sorted(table[0].values()) == ["21.0", "MR1", "active"]
+
+
+def looked_up(requests: Any) -> list[str]:
+    """What was asked, as words; the searches themselves as one."""
+    return [entry.path.removeprefix("/data/search").lstrip("/") or "search" for entry in requests]
+
+
+def test_display_fields_as_columns_cost_no_further_request(filled: Sandbox, query: Query) -> None:
+    with filled.record() as requests:
+        query.view("LABEL", "xnat:subjectData.GENDER", "AGE").order_by("AGE").tabulate()
+    assert looked_up(requests) == ["search"]
+
+
+def test_paths_as_columns_cost_one_request_per_type(filled: Sandbox, query: Query, mr: Any) -> None:
+    shown = query.view(mr.label, mr.age, "scanner/model", "xnat:subjectData/group").order_by(mr.date)
+    with filled.record() as requests:
+        shown.tabulate()
+        shown.filter(mr.label == "MR1").tabulate_dict()
+        assert mr.AGE.is_display_field  # from the same list
+    lists = ["elements/xnat:mrSessionData", "elements/xnat:subjectData"]
+    assert looked_up(requests) == [*lists, "search", "search"]
+
+
+def test_paths_as_columns_of_a_session_that_keeps_nothing(filled: Sandbox, session: Any, query: Query, mr: Any) -> None:
+    session.caching = False
+    with filled.record() as requests:
+        query.view(mr.label, mr.age).order_by(mr.date).tabulate()
+    assert looked_up(requests) == ["elements/xnat:mrSessionData", "search"]
+
+
+def test_columns_of_what_a_session_belongs_to(query: Query, mr: Any) -> None:
+    for path in ("demographics/gender", "demographics[@xsi:type=xnat:demographicData]/gender"):
+        (row,) = query.filter(mr.label == "MR2").view("LABEL", f"xnat:subjectData/{path}").tabulate()
+        assert (row.label, row.xnat_subjectdata_demographicsgender) == ("MR2", "female")
+
+
+def test_custom_variables_as_columns(session: Any, query: Query, mr: Any) -> None:
+    for label, dose in (("MR1", "2"), ("MR2", "10")):
+        session.projects["P"].experiments[label].fields["dose"] = dose
+    by_term, by_path = mr.custom_variables["dose"], "fields/field[name=dose]/field"
+    for column in (by_term, by_path):
+        found = query.filter(mr.custom_variables["dose"].is_not_null()).view(mr.label, column).order_by(column)
+        assert [(row["label"], row["xnat_mrsessiondata_field_map_dose"]) for row in found.tabulate_dict()] == [
+            ("MR1", "2"), ("MR2", "10"),
+        ]  # fmt: skip
+    for label in ("MR1", "MR2"):
+        del session.projects["P"].experiments[label].fields["dose"]
+
+
+def test_sharing_as_a_column(session: Any, query: Query, mr: Any) -> None:
+    experiment = session.projects["P"].experiments["MR1"]
+    experiment.share("Q", label="elsewhere")
+    (row,) = query.filter(mr.label == "MR1").view("sharing/share/project").tabulate()
+    experiment.unshare("Q")
+    assert row.sharingshareproject == "Q"
+
+
+@pytest.mark.parametrize("path", ["label", "age", "date", "xnat:subjectData/label", "xnat:mrSessionData/AGE"])
+def test_order_by_a_path(query: Query, path: str) -> None:
+    rows = [row["label"] for row in query.view("LABEL").order_by(path, descending=True).tabulate_dict()]
+    expected = {
+        # one has no date, and empty text sorts behind numbers; the third subject is called drei
+        "date": ["MR2", "MR1", "MR3"],
+        "xnat:subjectData/label": ["MR2", "MR1", "MR3"],
+    }
+    assert rows == expected.get(path, ["MR3", "MR2", "MR1"])
+
+
+def test_order_by_several(query: Query, mr: Any) -> None:
+    found = query.order_by("xnat:subjectData/demographics/gender", mr.label)
+    assert [each.label for each in found] == ["MR3", "MR2", "MR1"]
+
+
+def test_the_answers_of_paths_have_the_types_of_the_schema(query: Query, mr: Any) -> None:
+    pytest.importorskip("pandas")
+    frame = query.view(mr.label, mr.date, "xnat:subjectData/demographics/gender").order_by(mr.age).tabulate_pandas()
+    kinds = {name: str(dtype) for name, dtype in frame.dtypes.items()}
+    assert kinds["date"].startswith("datetime64")
+    assert kinds["age"] == "float64"
+    assert kinds["xnat_subjectdata_demographicsgender"] == "category"
+
+
+def test_unknown_paths_are_warned_of(filled: Sandbox, query: Query, caplog: pytest.LogCaptureFixture) -> None:
+    assert query.view("LABEL", "no/such/path").tabulate_dict()[0]["label"]
+    assert "of a search: xnat:mrSessionData/no/such/path; it answers with 'label'" in caplog.text
+
+
+def test_types_without_a_list_are_asked_for_by_path(filled: Sandbox, query: Query, mr: Any) -> None:
+    from xnat.sandbox import faults
+
+    rule = filled.faults.add(faults.status(500), path="/data/search/elements/xnat:mrSessionData")
+    try:
+        assert len(query.view(mr.label, mr.age).tabulate()) == 3
+        assert rule.hits == 1
+    finally:
+        filled.faults.clear()
 
 
 def test_table_of_nothing_is_empty(query: Query, mr: Any) -> None:

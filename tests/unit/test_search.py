@@ -11,6 +11,7 @@ import pytest
 
 from xnat.exceptions import XNATResponseError, XNATValueError
 from xnat.search import CompoundConstraint, Constraint, Query, SearchField, and_, or_
+from xnat.searchterms import display_field
 
 XDAT = "{http://nrg.wustl.edu/security}"
 day = SearchField("xnat:mrSessionData/date")
@@ -22,21 +23,25 @@ class Session:
     """Answers every search with one text, and keeps what was asked."""
 
     logger = logging.getLogger("test")
-    known = ("RATER", "SESSION_ID", "EXPT_ID", "PROJECT")
+    known: tuple[str, ...] = ("RATER", "SESSION_ID", "EXPT_ID", "PROJECT")
+    refuses = False
 
     def __init__(self, answer: bytes = b"", content_type: str = "text/csv") -> None:
         self.answer = answer
         self.content_type = content_type
         self.asked: list[dict[str, Any]] = []
+        self.looked_up: list[str] = []
         self.client = self
 
     def request(self, method: str, path: str, **options: Any) -> Any:
         self.asked.append({"method": method, "path": path, **options})
         return self
 
-    def get_json(self, uri: str) -> Any:
-        assert uri == "/data/search/elements/xnat%3AqcManualAssessorData"
-        return {"ResultSet": {"Result": [{"FIELD_ID": name} for name in self.known]}}
+    def display_fields(self, xsi_type: str) -> frozenset[str]:
+        self.looked_up.append(xsi_type)
+        if self.refuses:
+            raise XNATResponseError("no display document", status_code=500)
+        return frozenset(self.known)
 
     def create_object(self, uri: str, type_: str, **facts: Any) -> tuple[str, str, dict[str, Any]]:
         return uri, type_, facts
@@ -233,6 +238,25 @@ def test_joining_something_else_is_refused(join: Any) -> None:
         join(True, label == "x")
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("date", "DATE"),
+        ("AGE", "AGE"),
+        ("scanner/model", "SCANNERMODEL"),
+        ("sharing/share/project", "SHARINGSHAREPROJECT"),
+        ("demographics[@xsi:type=xnat:demographicData]/gender", "DEMOGRAPHICSGENDER"),
+        ("fields/field[name=Dose]/field", "XNAT_MRSESSIONDATA_FIELD_MAP=dose"),
+        ("fields/field[name='brain volume']/field", "XNAT_MRSESSIONDATA_FIELD_MAP=brain volume"),
+        ("scans/scan[type=T1]/quality", None),
+        ("", None),
+    ],
+)
+def test_display_field_of_a_path(path: str, name: str | None) -> None:
+    found = display_field(SearchField(f"xnat:mrSessionData/{path}"))
+    assert (found and found.identifier) == (name and f"xnat:mrSessionData.{name}")
+
+
 # -- the document ----------------------------------------------------------------------------------------------------
 
 
@@ -284,6 +308,68 @@ def test_view_takes_fields_paths_and_display_names() -> None:
         "AGE",
     ]
     assert columns[-1].findtext(f"{XDAT}element_name") == "xnat:subjectData"
+
+
+def columns(asked: Query) -> list[tuple[str | None, str | None]]:
+    """(element, field ID) of each column of the document."""
+    found = asked.to_xml().findall(f"{XDAT}search_field")
+    return [(column.findtext(f"{XDAT}element_name"), column.findtext(f"{XDAT}field_ID")) for column in found]
+
+
+def test_paths_are_shown_as_the_display_fields_that_the_server_lists() -> None:
+    session = Session()
+    session.known = ("DATE", "SCANNERMODEL", "GROUP")
+    viewed = query(session).view(day, "scanner/model", label, "xnat:subjectData/group", "sharing/share/project")
+    assert columns(viewed) == [
+        ("xnat:mrSessionData", "DATE"),
+        ("xnat:mrSessionData", "SCANNERMODEL"),
+        ("xnat:mrSessionData", "xnat:mrSessionData/label"),
+        ("xnat:subjectData", "GROUP"),
+        ("xnat:mrSessionData", "SHARINGSHAREPROJECT"),
+    ]
+    assert session.looked_up == ["xnat:mrSessionData", "xnat:subjectData"]
+
+
+def test_display_fields_and_custom_variables_are_not_looked_up() -> None:
+    session = Session(ROWS)
+    query(session).view("AGE", age, "fields/field[name=dose]/field", "X_FIELD_MAP=dose").order_by("LABEL").tabulate()
+    query(session).all()
+    assert session.looked_up == []
+
+
+def test_paths_of_a_type_whose_fields_the_server_does_not_tell_are_sent_as_they_are() -> None:
+    session = Session()
+    session.refuses = True
+    assert [id_ for _, id_ in columns(query(session).view(day, label))] == [day.identifier, label.identifier]
+    assert session.looked_up == ["xnat:mrSessionData"]
+
+
+def test_a_column_that_is_named_twice_is_sent_once(caplog: pytest.LogCaptureFixture) -> None:
+    session = Session(b"label,quarantine_status\nx,active\n")
+    session.known = ("LABEL",)
+    assert query(session).view(label, "LABEL").order_by(label).tabulate_dict()[0]["label"] == "x"
+    sent = ElementTree.fromstring(session.asked[0]["data"])
+    assert [element.text for element in sent.iter(f"{XDAT}field_ID")] == ["LABEL"]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("field", "column"),
+    [
+        ("scanner/model", "scannermodel"),
+        ("LABEL", "label"),
+        ("xnat:subjectData/demographics/gender", "xnat_subjectdata_demographicsgender"),
+        ("xnat:subjectData.SUB_PROJECT_IDENTIFIER=P", "xnat_subjectdata_sub_project_identifier_p"),
+        ("fields/field[name=brain-volume]/field", "xnat_mrsessiondata_field_map_brain-volume"),
+        ("xnat:subjectData/fields/field[name=x]/field", "xnat_subjectdata_field_map_x"),
+        ("acquisition_site", "acquisition_site"),
+    ],
+)
+def test_order_names_the_column(field: str, column: str) -> None:
+    session = Session(f"{column},quarantine_status\nx,active\n".encode())
+    session.known = ("SCANNERMODEL", "DEMOGRAPHICSGENDER")
+    query(session).view(field).order_by(field).tabulate()
+    assert session.asked[0]["query"]["sortBy"] == column
 
 
 def test_queries_are_immutable() -> None:
@@ -401,8 +487,28 @@ def test_text_with_a_charset_is_read_by_it() -> None:
 
 
 def test_missing_columns_are_told(caplog: pytest.LogCaptureFixture) -> None:
-    query(Session(b"label,quarantine_status\nx,active\n")).view(label, "scanner/model").tabulate()
+    asked = query(Session(b"label,quarantine_status\nx,active\n")).view(label, "scanner/model")
+    asked.tabulate()
+    assert "of a search: xnat:mrSessionData/scanner/model; it answers with 'label'" in caplog.text
+    caplog.clear()
+    asked.tabulate_csv()
     assert "scanner/model" in caplog.text
+
+
+def test_columns_that_are_there_instead_of_missing_ones_are_no_excuse(caplog: pytest.LogCaptureFixture) -> None:
+    query(Session(b"session_id,label,date,quarantine_status\nE1,x,,active\n")).view("scanner/model").tabulate()
+    assert "scanner/model" in caplog.text
+
+
+@pytest.mark.parametrize("column", ["scanner_model", "xnat_col_mrsessiondatascannermodel", "scannermodel"])
+def test_pandas_knows_the_type_of_a_path_by_any_of_its_names(column: str) -> None:
+    pytest.importorskip("pandas")
+    session: Any = Session(f"{column}\n007\n".encode())
+    session.known = ("SCANNERMODEL",)
+    field = type("Field", (), {"path": "scanner/model", "type": "xs:string", "facets": ()})
+    cls = type("MrSessionData", (), {"scanner_model": field})
+    session.classes = type("Classes", (), {"XNAT_CLASS_LOOKUP": {"xnat:mrSessionData": cls}})
+    assert query(session).view("scanner/model").tabulate_pandas()[column].tolist() == ["007"]
 
 
 def test_pandas_keeps_labels_as_text() -> None:

@@ -34,7 +34,7 @@ class Row(Mapping[str, Any]):
     def __contains__(self, column: object) -> bool:
         return column in self._columns
 
-    def get(self, column: str, default: Any = None) -> Any:  # type: ignore[override]
+    def get(self, column: str, default: Any = None) -> Any:
         """The value in a column; the default without such a column."""
         at = self._columns.get(column)
         return default if at is None else self._values[at]

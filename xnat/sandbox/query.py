@@ -20,6 +20,7 @@ from .joins import RESOURCE_REFERENCES, resource_entries
 from .paths import Path, parse_path
 from .render import cell_text
 from .routing import Context
+from .searchfields import canonical_path
 from .shortcuts import DEFAULTS, ROOTS, SHORTCUTS, shortcut_of
 from .store import Store
 
@@ -167,10 +168,25 @@ class Listing:
 
     def _path_column(self, name: str) -> _Column:
         path = parse_path(name)
+        root = path.root and (self._schemas.spelling(path.root) or path.root)
+        spelled = canonical_path(self._schemas, root or self.root, path.plain)
+        if spelled is not None and len(path.steps) == 1 and "@" not in spelled[0]:
+            # XNAT finds fields whatever the case of their names; the values are found by the schema's spelling.
+            path.steps[0].name = spelled[0]
         column = self._locate(name.lower(), path)
-        known = {f"{ROOTS[self._kind]}/{full}".lower(): short for short, full in SHORTCUTS[self._kind].items()}
-        column.key = known.get(name.lower(), name.lower())
+        column.key = self._short(root, path.plain) or name.lower()
         return column
+
+    def _short(self, root: str, path: str) -> str | None:
+        """The shortcut that stands for a path, if the path begins with the type that brings the field along."""
+        short = next((name for name, full in SHORTCUTS[self._kind].items() if full.lower() == path.lower()), None)
+        bringing = self._schemas.types.get(root)
+        own = (
+            bringing is not None
+            and self._schemas.is_a(root, ROOTS[self._kind])
+            and path.split("/")[0] in bringing.nodes
+        )
+        return short if short is not None and (own or root == ROOTS[self._kind]) else None
 
     def _locate(self, key: str, path: Path) -> _Column:
         root = path.root and (self._schemas.spelling(path.root) or path.root)

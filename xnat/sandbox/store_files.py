@@ -73,6 +73,12 @@ def clean_path(path: str) -> str:
     return "/".join(parts)
 
 
+def _direction(owner: Record, direction: str) -> str:
+    """Where a resource goes that is put below neither ``in`` nor ``out``."""
+    # Reconstructions have no other place for files in the schema than these two; nothing produces what went in.
+    return direction or ("out" if owner.kind == "reconstruction" else "")
+
+
 class Files:
     """Resources and files below a folder. ``checksums = False`` leaves digests empty, as a site setting does."""
 
@@ -97,6 +103,7 @@ class Files:
         user: str = "admin",
     ) -> Resource:
         """A new resource of a project, subject, experiment, scan, assessor or reconstruction."""
+        direction = _direction(owner, direction)
         with self._database.transaction():
             if label and self.resource(owner, label, direction):
                 raise Refused(409, "Specified resource already exists.")
@@ -126,7 +133,7 @@ class Files:
         if direction is None:
             rows = self._database.rows(sql + " ORDER BY key", owner.key)
         else:
-            rows = self._database.rows(sql + " AND direction = ? ORDER BY key", owner.key, direction)
+            rows = self._database.rows(sql + " AND direction = ? ORDER BY key", owner.key, _direction(owner, direction))
         return [Resource(**dict(row)) for row in rows]
 
     def save_resource(self, resource: Resource) -> None:

@@ -182,7 +182,7 @@ def unpack(
     done = False
     try:
         with contextlib.ExitStack() as stack:
-            file = archive if hasattr(archive, "read") else stack.enter_context(open(archive, "rb"))
+            file: Any = archive if hasattr(archive, "read") else stack.enter_context(open(archive, "rb"))
             found = _unpack_aside(_read_zip(file), folder, rename, limits or ArchiveLimits())
         files = _put_in_place(found, root)
         done = True
@@ -253,7 +253,7 @@ def _put_in_place(found: list[tuple[str, PurePosixPath, Path | None]], root: Pat
 
 def _read_zip(file: BinaryIO) -> ZipStream:
     """The members of an archive that is all there."""
-    sizes = {}
+    sizes: dict[int, int] = {}
     if file.seekable():
         begin = file.tell()
         if begin == 0:

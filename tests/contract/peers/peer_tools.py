@@ -43,10 +43,10 @@ def run(command: list[Any], home: Path, **environ: str) -> subprocess.CompletedP
     )  # fmt: skip
 
 
-def walk(name: str, sandbox: Any, folder: Path, *extra: Any) -> dict[str, Any]:
-    """Run ``walk_<name>.py`` against the sandbox; what it saw."""
+def walk(name: str, sandbox: Any, folder: Path, *extra: Any, script: str = "walk") -> dict[str, Any]:
+    """Run ``walk_<name>.py`` (or another such script) against the sandbox; what it saw."""
     home = folder / "home"
-    command = [python(name), HERE / f"walk_{name}.py", sandbox.url, sandbox.user, sandbox.password, folder, *extra]
+    command = [python(name), HERE / f"{script}_{name}.py", sandbox.url, sandbox.user, sandbox.password, folder, *extra]
     done = run(command, home)
     assert done.returncode == 0, f"{done.stdout[-1000:]}\n{done.stderr[-3000:]}"
     seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
