@@ -49,8 +49,8 @@ def __getattr__(name: str) -> Any:
 #: Modules that scripts reach as attributes of the package.
 _MODULES = frozenset(
     {
-        "connection", "convert_xsd", "core", "datatypes", "dicom", "filesystem", "inspect", "mapping", "offline",
-        "pickling", "prearchive", "search", "services", "session",
+        "connection", "constants", "convert_xsd", "core", "datatypes", "dicom", "filesystem", "inspect", "mapping",
+        "offline", "pickling", "prearchive", "search", "services", "session",
         "users", "utils", "xnatbases", "xnatcore",
     }
 )  # fmt: skip

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from .constants import EXPIRATION_COOKIE
 from .core.caching import caching as cached
 from .core.listings import result_rows
 from .core.looking import starting_point
@@ -160,4 +161,4 @@ class AboutServer:
         """(time of the last refresh, seconds until the session ends after it), None where the server doesn't say."""
         from .transport.keepalive import parse_expiration
 
-        return parse_expiration(self.client.cookie("SESSION_EXPIRATION_TIME"))
+        return parse_expiration(self.client.cookie(EXPIRATION_COOKIE))

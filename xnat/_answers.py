@@ -53,7 +53,7 @@ def post(
         path,
         query=query,
         accepted=accepted,
-        timeout=getattr(session, "request_timeout", None) if timeout is None else timeout,
+        timeout=timeout,
         allow_redirects=False,
         idempotent=False,
         **options,

@@ -7,16 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from .constants import CHUNK_SIZE
 from .exceptions import XNATValueError
 
 if TYPE_CHECKING:
     from .protocols import Query, Timeout, UpdateFunc
     from .transport.client import HTTPClient
 
-__all__ = ["CHUNK_SIZE", "Moves"]
-
-#: Bytes per chunk, as documented.
-CHUNK_SIZE = 524288
+__all__ = ["Moves"]
 
 
 class Moves:
@@ -62,7 +60,7 @@ class Moves:
             place,
             query=query,
             size=size,
-            digest=expected_md5_digest,
+            digest=_md5(expected_md5_digest),
             update_func=update_func,
             verbose=verbose,
             timeout=timeout,
@@ -103,17 +101,32 @@ class Moves:
             uri,
             target_stream,
             query=None if format is None else {"format": format},
-            digest=expected_md5_digest,
+            digest=_md5(expected_md5_digest),
             chunk_size=chunk_size,
             update_func=update_func,
             timeout=timeout,
         )
 
     def download_zip(
-        self, uri: str, target: str | os.PathLike[str], verbose: bool = True, timeout: Timeout = None
+        self,
+        uri: str,
+        target: str | os.PathLike[str],
+        verbose: bool = True,
+        timeout: Timeout = None,
+        *,
+        update_func: UpdateFunc | None = None,
+        expected_md5_digest: str | None = None,
     ) -> Path:
         """Download the files at a REST path (``.../files``) as one zip file; see :meth:`download`."""
-        return self.download(uri, target, format="zip", verbose=verbose, timeout=timeout)
+        return self.download(
+            uri,
+            target,
+            format="zip",
+            verbose=verbose,
+            timeout=timeout,
+            update_func=update_func,
+            expected_md5_digest=expected_md5_digest,
+        )
 
     def download_generator(
         self,
@@ -121,15 +134,32 @@ class Moves:
         format: str | None = None,
         chunk_size: int = CHUNK_SIZE,
         timeout: Timeout = None,
+        *,
+        update_func: UpdateFunc | None = None,
+        expected_md5_digest: str | None = None,
     ) -> Iterator[bytes]:
-        """The content of a REST path, chunk by chunk.
+        """The content of a REST path, chunk by chunk, while it comes: nothing is asked before the first is taken.
 
+        What was taken can't be taken back, so that a transfer which breaks off is not repeated, as
+        :meth:`download_stream` does.
+
+        :param update_func: called per chunk with (bytes so far, bytes in all or None, False), and once more with True
+            when all was taken, or the loop was left
+        :param expected_md5_digest: MD5 the content must have, in hex; it is known only after the last chunk
         :raises XNATConnectionError: it breaks off
+        :raises XNATDownloadError: its MD5 is another one
         """
-        query = None if format is None else {"format": format}
-        response = self.client.request("GET", uri, query=query, stream=True, timeout=timeout, allow_html=True)
-        with response:
-            yield from response.iter_content(chunk_size)
+        from .transfer.download import download_chunks
+
+        yield from download_chunks(
+            self.client,
+            uri,
+            query=None if format is None else {"format": format},
+            chunk_size=chunk_size,
+            update_func=update_func,
+            timeout=timeout,
+            digest=_md5(expected_md5_digest),
+        )
 
     def upload_file(
         self,
@@ -150,9 +180,10 @@ class Moves:
 
         return upload_file(self.client, uri, Path(path).expanduser(), verbose=verbose, **_with_checked_method(kwargs))
 
-    def upload_string(self, uri: str, data: str | bytes, **kwargs: Any) -> Any:
+    def upload_string(self, uri: str, data: str | bytes, *, upload_size: int | None = None, **kwargs: Any) -> Any:
         """Upload text (as UTF-8) or bytes to a REST path; other parameters as :meth:`upload`.
 
+        :param upload_size: not needed: the data tells its size
         :raises TypeError: ``data`` is something else
         """
         from .transfer.upload import upload_data
@@ -206,6 +237,8 @@ class Moves:
         overwrite: bool = False,
         timeout: Timeout = None,
         *,
+        verbose: bool = False,
+        upload_size: int | None = None,
         update_func: UpdateFunc | None = None,
     ) -> Any:
         """Upload a file or data to a REST path.
@@ -216,6 +249,9 @@ class Moves:
         :param content_type: by default application/octet-stream
         :param method: ``'put'`` or ``'post'``
         :param overwrite: replace a file that is there
+        :param verbose: show a progress bar, if stdout is a terminal
+        :param upload_size: not needed: the length is found out
+        :param update_func: called with (bytes so far, bytes in all, finished)
         :return: what happened
         :raises XNATUploadError: it was refused, or a file is there and ``overwrite`` isn't given
         """
@@ -234,9 +270,19 @@ class Moves:
             content_type=content_type,
             overwrite=overwrite,
             retries=retries,
+            verbose=verbose,
             update_func=update_func,
             timeout=timeout,
         )
+
+
+def _md5(digest: str | None) -> str | None:
+    """The digest, which must be one that can be checked: another kind of hash would be passed over."""
+    from .transfer.plan import usable_digest
+
+    if digest is not None and usable_digest(digest) is None:
+        raise XNATValueError(f"expected_md5_digest has to be an MD5 in hex, which has 32 digits, not {digest!r}")
+    return digest
 
 
 def _with_checked_method(options: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import uris
+from .core.catalogs import is_catalog, is_resource, resource_item, resource_row
 from .core.listings import result_rows
 from .core.rows import Rows, parse
 from .exceptions import XNATError, XNATNotConnectedError, XNATResponseError
@@ -25,7 +26,6 @@ class Verbs:
     """GET, HEAD, POST, PUT and DELETE of REST paths.
 
     :ivar accepted_status_get: statuses of a GET that are no error; the same for the other verbs
-    :ivar request_timeout: seconds, or (connect, read); None for the client's own (12 s to connect, 300 s to read)
     :ivar skip_response_check: True to take any status
     :ivar skip_response_content_check: True to take HTML pages for data
     :ivar form_writes: True to send values in the body of a write instead of in its URL, where access logs keep them
@@ -40,7 +40,8 @@ class Verbs:
         self.accepted_status_post: Sequence[int] = [200, 201]
         self.accepted_status_put: Sequence[int] = [200, 201]
         self.accepted_status_delete: Sequence[int] = [200]
-        self.request_timeout: Timeout = None
+        self._request_timeout: Timeout = None
+        self._timeout_at_connect: Timeout = None
         self.skip_response_check = False
         self.skip_response_content_check = False
         self.form_writes = False
@@ -56,6 +57,23 @@ class Verbs:
                 "Not connected to server. Either the connection was not established or was closed!"
             )
         return self._client
+
+    @property
+    def request_timeout(self) -> Timeout:
+        """Seconds, or (connect, read), for all that the session and its objects ask from now on, unless given there.
+
+        None, as at first, is what :func:`xnat.connect` was given: by default 12 s to connect, 300 s to read.
+        """
+        return self._request_timeout
+
+    @request_timeout.setter
+    def request_timeout(self, value: Timeout) -> None:
+        client = self.client
+        if self._request_timeout is None:
+            self._timeout_at_connect = client.timeout
+        # The client has it, since objects, transfers and services ask through that and not through the verbs.
+        client.timeout = self._timeout_at_connect if value is None else value
+        self._request_timeout = value
 
     @property
     def interface(self) -> requests.Session:
@@ -80,7 +98,7 @@ class Verbs:
             method,
             path,
             query=asked or None,
-            timeout=self.request_timeout if timeout is None else timeout,
+            timeout=timeout,
             accepted=range(600) if self.skip_response_check else accepted,
             allow_html=self.skip_response_content_check or asked.get("format") == "html",
             **options,
@@ -214,12 +232,22 @@ class Verbs:
     def get_json(self, uri: str, query: Query | None = None, accepted_status: Sequence[int] | None = None) -> Any:
         """GET with ``format=json``, parsed.
 
+        At the address of one resource XNAT answers with its catalog, in XML. Its row in the listing of its siblings is
+        then asked for (one more GET), and given in the shape that other items have:
+        ``{'items': [{'data_fields': ..., 'children': [], 'meta': ...}]}``.
+
         :raises XNATResponseError: what came is not JSON (a ValueError)
+        :raises XNATNotFoundError: there is nothing, or a catalog of which no listing tells
         """
         response = self.get(uri, format="json", query=query, accepted_status=accepted_status)
         try:
             return response.json()
         except (ValueError, RecursionError) as error:
+            place = uris.canonical(uris.local(uri, self.client.server, self.client.original_server))
+            if is_resource(place) and is_catalog(response.content):
+                siblings = uris.parent(place)
+                row = resource_row(result_rows(self.get_json(siblings), siblings), place)
+                return {"items": [resource_item(row)]}
             raise _not_json(uri, response.url, response.status_code, response.content) from error
 
     def get_rows(self, uri: str, query: Query | None = None, *, time: int, drop: Callable[[str], bool]) -> Rows:

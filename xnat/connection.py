@@ -22,6 +22,7 @@ from .session import XNATSession
 from .versions import version_tuple
 
 if TYPE_CHECKING:
+    from .convert_xsd.emit import Emitted
     from .convert_xsd.load import ModelModule
     from .convert_xsd.model import Model
     from .protocols import Timeout
@@ -218,17 +219,22 @@ def _classes(session: XNATSession, options: _Options) -> Any:
 
 def classes_of(model: Model, title: str, *, debug: bool = False) -> ModelModule:
     """The classes of a data model, with their hand-written behaviour; they belong to no session yet."""
-    from . import xnatbases
-    from .convert_xsd import emit, load
+    from .convert_xsd import load
 
-    emitted = emit.emit(
+    return load.load(_emitted(model, title), model, debug=debug)
+
+
+def _emitted(model: Model, title: str = "") -> Emitted:
+    from . import xnatbases
+    from .convert_xsd import emit
+
+    return emit.emit(
         model,
         provided=xnatbases.provided_names(),
         reserved=_reserved_names(),
-        bases={xsi_type: mixin.__name__ for xsi_type, mixin in xnatbases.BASES.items()},
+        bases=xnatbases.NAMES,
         title=title,
     )
-    return load.load(emitted, model, debug=debug)
 
 
 def _reserved_names() -> frozenset[str]:
@@ -242,7 +248,7 @@ def _reserved_names() -> frozenset[str]:
 
 def _model(session: XNATSession, options: _Options) -> Model:
     """The data model: from the cache if it is still that of the server, else from its schemas."""
-    from .convert_xsd import convert, snapshot, sources
+    from .convert_xsd import snapshot
 
     seen = _look(session)
     usable = options.cache and options.extension_types and seen.fingerprint is not None
@@ -250,6 +256,8 @@ def _model(session: XNATSession, options: _Options) -> Model:
         known = snapshot.load(session.server, seen.fingerprint or "")
         if known is not None:
             return known
+    from .convert_xsd import convert, sources
+
     numbers = version_tuple(seen.version)
     session.logger.info("Found an %s version (%s)", ".".join(map(str, numbers[:2])), seen.version)
     fetch = _fetcher(session)
@@ -263,6 +271,7 @@ def _model(session: XNATSession, options: _Options) -> Model:
         session.logger.warning("%s", problem)
     model = convert(found.documents)
     if usable and not found.problems:
+        _emitted(model)  # raises if no classes can be made of it: who reads a snapshot relies on that
         snapshot.save(session.server, seen.fingerprint or "", model, found.documents)
     return model
 
@@ -296,22 +305,19 @@ def _look(session: XNATSession) -> _Seen:
     """Ask for version, schemas and plug-ins, all at once: connecting is a matter of round trips."""
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(3, thread_name_prefix="xnat-connect") as pool:
-        asked = [
-            pool.submit(session.get_json, path)
-            for path in ("/xapi/siteConfig/buildInfo", "/xapi/schemas", "/xapi/plugins")
-        ]
-    try:
-        info = asked[0].result()
-        version = str(info["version"])
-    except (XNATResponseError, KeyError, TypeError):
-        return _Seen(session.xnat_version)
+    with ThreadPoolExecutor(2, thread_name_prefix="xnat-connect") as pool:
+        asked = [pool.submit(session.get_json, path) for path in ("/xapi/schemas", "/xapi/plugins")]
+        try:
+            info = session.get_json("/xapi/siteConfig/buildInfo")
+            version = str(info["version"])
+        except (XNATResponseError, KeyError, TypeError):
+            return _Seen(session.xnat_version)
     session._keep("xnat_build_info", info)
     session._keep("xnat_version", version)
     try:
-        schemas = asked[1].result()
-        plugins = asked[2].result()
+        schemas = asked[0].result()
+        plugins = asked[1].result()
     except XNATError:
-        return _Seen(version, None if asked[1].exception() else asked[1].result())
+        return _Seen(version, None if asked[0].exception() else asked[0].result())
     listed = sorted(map(str, schemas)) if isinstance(schemas, list) else schemas
     return _Seen(version, schemas, json.dumps([info, listed, plugins], sort_keys=True))

@@ -30,6 +30,8 @@
     ├── XNATObjectDestroyedError                 the object was deleted on the server
     └── XNATObjectAlreadyExistsError             creation of something that exists
 
+    XNATMappingException (BaseException)         raised by nothing here; scripts of other clients catch it
+
 Facts stand on the exception as attributes, so that programs need not read the text.
 """
 
@@ -52,6 +54,7 @@ __all__ = [
     "XNATIOError",
     "XNATKeyError",
     "XNATLoginFailedError",
+    "XNATMappingException",
     "XNATNotConnectedError",
     "XNATNotFoundError",
     "XNATObjectAlreadyExistsError",
@@ -86,7 +89,8 @@ class XNATResponseError(XNATValueError):
     :ivar url: the URL asked, without credentials
     :ivar status_code: HTTP status of the answer
     :ivar text: the answer's text, or the message inside XNAT's error page
-    :ivar response: the answer itself, if the raiser had it
+    :ivar response: the answer itself, if the raiser had it. It tells URL, status and text where they aren't given; of
+        the URL not the query, whose values can be patients' data.
     """
 
     def __init__(
@@ -102,9 +106,9 @@ class XNATResponseError(XNATValueError):
         super().__init__(message)
         self.response = response
         self.method = method
-        self.url = url
-        self.status_code = status_code
-        self.text = text
+        self.url = response.url.partition("?")[0] if url is None and response is not None else url
+        self.status_code = response.status_code if status_code is None and response is not None else status_code
+        self.text = response.text if text is None and response is not None else text
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An answer holds a socket and cookies; neither may travel to another process.
@@ -230,6 +234,13 @@ class XNATObjectDestroyedError(XNATError):
 
 class XNATObjectAlreadyExistsError(XNATError):
     """What should be created exists."""
+
+
+class XNATMappingException(BaseException):
+    """Not raised by anything here, where ``map`` ends with what ended it: ``KeyboardInterrupt``, for example.
+
+    It exists for scripts that were written for another client and catch it.
+    """
 
 
 def _rebuild(cls: type[XNATError], args: tuple[Any, ...], facts: dict[str, Any]) -> XNATError:

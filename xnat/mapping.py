@@ -31,6 +31,7 @@ __all__ = [
     "MapsItems",
     "map_below",
     "map_objects",
+    "objects_below",
     "walk",
 ]
 
@@ -211,12 +212,19 @@ def map_below(
     origin: Any, function: Callable[..., Any], level: MappingLevel | str, filter_function: Any, **options: Any
 ) -> dict[str, Any]:
     """Call a function with each object of a level below another; see :meth:`Maps.map`."""
+    objects = objects_below(origin, level, filter_function)
+    return map_objects(origin.xnat_session, objects, function, **options)
+
+
+def objects_below(
+    origin: Any, level: MappingLevel | str, filter_function: FilterFunctions | Test | None = None
+) -> Iterator[Any]:
+    """The objects of a level below another; see :meth:`Maps.mapping_iter`."""
     level = MappingLevel.of(level)
     if filter_function is None or isinstance(filter_function, FilterFunctions):
-        objects = walk(origin, level, filter_function)
-    else:
-        objects = (obj for obj in walk(origin, level) if filter_function(obj))
-    return map_objects(origin.xnat_session, objects, function, **options)
+        return walk(origin, level, filter_function)
+    test = filter_function
+    return (obj for obj in walk(origin, level) if test(obj))
 
 
 class MapsItems:
@@ -294,6 +302,21 @@ class Maps:
             progress=progress,
             journal=journal or logfile,
         )
+
+    def mapping_iter(
+        self,
+        level: MappingLevel | str = MappingLevel.EXPERIMENT,
+        filter_function: FilterFunctions | Test | None = None,
+    ) -> Iterator[Any]:
+        """The objects that :meth:`map` would go over, one after the other, for a loop of one's own.
+
+        Listings are asked for when the loop gets to them, one request for each.
+
+        :param level: what to go over, as in :meth:`map`
+        :param filter_function: which of them, as in :meth:`map`
+        :raises XNATValueError: no such level
+        """
+        return objects_below(self, level, filter_function)
 
     def search(
         self,

@@ -12,7 +12,9 @@ from . import uris
 from ._about import AboutServer
 from ._moves import Moves
 from ._verbs import Verbs
+from .constants import ARCHIVE_URI, HEARTBEAT_TIMEOUT
 from .core.caching import caching as cached
+from .core.catalogs import RESOURCE_TYPE, is_resource, resource_row
 from .core.display import printable
 from .core.items import current_item
 from .core.kinds import rest_listing
@@ -106,12 +108,12 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
     @property
     def uri(self) -> str:
         """REST path of the archive."""
-        return "/data/archive"
+        return ARCHIVE_URI
 
     @property
     def fulluri(self) -> str:
         """REST path of the archive."""
-        return "/data/archive"
+        return ARCHIVE_URI
 
     @property
     def xnat_session(self) -> XNATSession:
@@ -128,7 +130,10 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
         """Whether heartbeats are sent.
 
         Set it to an interval in seconds, to 0 or False for none, to True for the default: 14 minutes, or less where the
-        server ends sessions sooner.
+        server ends sessions sooner. Setting an interval sends a heartbeat, from a thread, so that the session lasts
+        until the next one.
+
+        :raises TypeError: it is set to something else
         """
         return self._keepalive is not None and self._keepalive.alive
 
@@ -149,11 +154,12 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
         interval = interval_for(told[1] if told else None) if value is True else float(value)
         client = self.client
         self._keepalive = KeepAlive(self.heartbeat, interval, self.logger, last_traffic=lambda: client.last_traffic)
-        self._keepalive.start()
+        # Not while connecting: the server was asked just now.
+        self._keepalive.start(at_once=self._recipe is not None)
 
     def heartbeat(self) -> None:
         """Ask the server for its session, so that it doesn't end."""
-        self.get("/data/JSESSION", timeout=10)
+        self.get("/data/JSESSION", timeout=HEARTBEAT_TIMEOUT)
 
     def connect(self) -> XNATSession:
         """The session itself; :func:`xnat.connect` has connected it."""
@@ -215,9 +221,18 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
 
     # -- caching -----------------------------------------------------------------------------------------------------
 
-    def clearcache(self) -> None:
-        """Forget everything the server said: listings, objects, versions. The next look asks again."""
-        self.registry.clear()
+    def clearcache(self, *, wipe_general_object_cache: bool = True, wipe_listings: bool = True) -> None:
+        """Forget everything the server said: listings, objects, versions. The next look asks again.
+
+        :param wipe_general_object_cache: False keeps what objects know of themselves
+        :param wipe_listings: False keeps the listings of projects, subjects and so on, if objects are kept as well:
+            these know much of themselves from listings, so that the one isn't forgotten without the other
+        """
+        if wipe_general_object_cache:
+            self.registry.clear()
+        elif wipe_listings:
+            # As after an import, which can bring anything into being and changes nothing that was there.
+            self.registry.wrote("import", "any")
         self._cache.clear()
 
     def _stamp(self) -> Hashable:
@@ -302,10 +317,10 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
         uri: str,
         type_: str | None = None,
         fieldname: str | None = None,
-        *,
-        id_: str | None = None,
         datafields: Mapping[str, Any] | None = None,
         parent: Any = None,
+        *,
+        id_: str | None = None,
         **kwargs: Any,
     ) -> Any:
         """The object at a REST path. Nothing is made on the server.
@@ -313,10 +328,11 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
         :param uri: REST path (``/data``, ``/data/archive`` and ``/REST`` are the same), or a full URL of this server
         :param type_: its xsi type; without it the server is asked for the item
         :param fieldname: the field of the parent it was found in
-        :param id_: its primary key, where known
         :param datafields: what a listing told about it
         :param parent: what it lies in
-        :raises XNATKeyError: the type isn't in the data model
+        :param id_: its primary key, where known
+        :raises XNATKeyError: the type isn't in the data model. One that the server names is taken for what lies at such
+            a path, with a warning.
         :raises XNATNotFoundError: there is nothing (only where the server had to be asked)
         """
         uri = uris.canonical(uri, self._server if "://" in uri else None)
@@ -325,11 +341,13 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
 
             return prearchive_object(self, uri, datafields=datafields, parent=parent)
         item: dict[str, Any] | None = None
+        fallback: str | None = None
         if type_ is None:
+            fallback = _root_type(uri)
             type_, item, datafields = self._look_at(uri, datafields)
             fields = item["data_fields"] if item else {}
             id_ = id_ or (str(fields["ID"]) if "ID" in fields else None)
-        cls = self.class_for(type_, _root_type(uri))
+        cls = self.class_for(type_, fallback)
         row = datafields or (item["data_fields"] if item else {})
         identity = cls._identify(uri, id_, row)
 
@@ -350,16 +368,13 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
         self, uri: str, row: Mapping[str, Any] | None
     ) -> tuple[str, dict[str, Any] | None, Mapping[str, Any] | None]:
         """(xsi type, item, row) of what is at a path, as far as the server gives them."""
-        segments = uris.split(uri)
-        if "files" in segments[:-1]:
+        if uris.split_at_files(uri):
             return "xnat:fileData", None, row
-        if segments[-2:-1] == ["resources"]:
-            # A resource's own address answers with its catalog, so it is looked up among its siblings.
+        if is_resource(uri):
+            # Its own address would answer with its catalog.
             container = uris.parent(uri)
-            for found in result_rows(self.get_json(container), container):
-                if segments[-1] in (str(found.get("xnat_abstractresource_id")), found.get("label")):
-                    return str(found.get("element_name") or "xnat:resourceCatalog"), None, found
-            raise XNATResponseError(f"There is no resource {segments[-1]!r} at {container}", url=container)
+            found = resource_row(result_rows(self.get_json(container), container), uri)
+            return str(found.get("element_name") or RESOURCE_TYPE), None, found
         refuse_while_completing(uri)
         item = current_item(self.get_json(uri), uri)
         xsi_type = item.get("meta", {}).get("xsi:type")

@@ -32,6 +32,7 @@ __all__ = [
     "split_at_files",
     "under",
     "unquote",
+    "unquote_path",
     "with_query",
 ]
 
@@ -90,6 +91,11 @@ def unquote(segment: str) -> str:
         return to_text(data, errors="strict")
     except UnicodeDecodeError:
         return to_text(data, "latin-1")
+
+
+def unquote_path(path: str) -> str:
+    """The text of several segments with ``/`` between them."""
+    return "/".join(map(unquote, path.split("/")))
 
 
 def join(uri: str, *segments: str) -> str:

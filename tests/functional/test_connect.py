@@ -30,6 +30,10 @@ def own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
 
 
+def generated_folders() -> list[str]:
+    return glob.glob(os.path.join(tempfile.gettempdir(), "xnat_*"))
+
+
 def generated_files() -> set[str]:
     return set(glob.glob(os.path.join(tempfile.gettempdir(), "xnat_*", "xnat_classes_*.py")))
 
@@ -248,6 +252,65 @@ def test_failure_after_login_logs_out(server: Sandbox) -> None:
         connect(server)
     assert [entry.method for entry in server.requests if entry.path == "/data/JSESSION"] == ["DELETE"]
     assert generated_files() - before == set()
+
+
+WARM = """
+import sys
+import xnat
+from xnat.convert_xsd import emit, model
+made, fields = [], []
+lines, field = emit._lines, model._field_from_row
+emit._lines = lambda model, owner, options: made.append(owner.key) or lines(model, owner, options)
+model._field_from_row = lambda row: fields.append(row) or field(row)
+with xnat.connect(sys.argv[1], user="admin", password="admin") as session:
+    only_cold = "reader", "passes", "names", "references", "sources"
+    print(*[name for name in only_cold if "xnat.convert_xsd." + name in sys.modules])
+    print(*[name for name in sys.modules if name.startswith("xnat.xnatbases.")])
+    print(len(made), len(fields))
+    session.classes.MrSessionData
+    print(*sorted(made))
+    print("xnat.convert_xsd.reader" in sys.modules)
+"""
+
+
+def test_warm_connect_makes_what_is_used(server: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import subprocess
+    import sys
+
+    def run() -> list[str]:
+        command = [sys.executable, "-c", WARM, server.url]
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+
+    monkeypatch.setenv("XNAT_CACHE_DIR", str(tmp_path / "cache"))
+    cold, warm = run(), run()
+    assert cold[0] == "reader passes names references sources"
+    assert warm[:3] == ["", "", "0 0"]
+    chain = "xnat:experimentData xnat:imageSessionData xnat:mrSessionData xnat:subjectAssessorData"
+    assert warm[3] == chain
+    assert warm[4] == "False"
+
+
+def test_model_that_makes_no_classes_is_not_remembered(
+    server: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xnat.convert_xsd import emit
+
+    monkeypatch.setenv("XNAT_CACHE_DIR", str(tmp_path / "cache"))
+    with monkeypatch.context() as patch:
+        patch.setattr(emit, "MAX_SIZE", 1000)
+        patch.setattr("xnat.convert_xsd._cache", type(xnat.convert_xsd._cache)())
+        for _ in range(2):
+            with pytest.raises(exceptions.XNATSchemaError, match="more than 1000 characters"):
+                connect(server)
+    assert list(tmp_path.glob("cache/*")) == []
+    assert generated_folders() == []
+
+
+def test_folder_of_the_module_is_removed_even_if_nobody_asked_for_its_path(server: Sandbox) -> None:
+    with connect(server) as session:
+        assert session.projects is session.projects
+        assert len(generated_folders()) == 1
+    assert generated_folders() == []
 
 
 def test_importing_changes_nothing(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ OF_THE_CLASSES: list[tuple[str, str, str]] = [
     ("MrScanData", "download", "path, verbose=True"),
     ("ResourceCatalog", "download", "path, verbose=True"),
     ("ResourceCatalog", "download_dir", "target_dir, verbose=True"),
-    ("ResourceCatalog", "upload", "data, remotepath=None, overwrite=False, extract=False, **kwargs"),
+    ("ResourceCatalog", "upload", "data=None, remotepath=None, overwrite=False, extract=False, **kwargs"),
     ("ResourceCatalog", "upload_data", "data, remotepath, overwrite=False, extract=False, **kwargs"),
     ("FileData", "download", "path, verbose=True"),
     ("FileData", "download_stream", "target_stream, verbose=False"),

@@ -20,8 +20,6 @@ from hashlib import sha256
 from ..exceptions import XNATSchemaError
 from ..hints import XNAT
 from .model import FORMAT, ClassDef, ClassKind, FieldDef, FieldKind, Model, Problem, SchemaDocument
-from .passes import PASSES
-from .reader import read_document
 
 __all__ = [
     "ClassDef",
@@ -93,6 +91,10 @@ def digest_of(documents: Sequence[SchemaDocument]) -> str:
 
 
 def _convert(documents: Sequence[SchemaDocument]) -> Model:
+    # Here, as who finds a snapshot needs neither.
+    from .passes import PASSES
+    from .reader import read_document
+
     model = Model()
     tags = 0
     for document in _ordered(documents):

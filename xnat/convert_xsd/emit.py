@@ -7,15 +7,14 @@ through ``repr()``, and names, through :func:`xnat.naming.identifier`. :func:`ch
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ..exceptions import XNATSchemaError
 from ..naming import identifier
 from .model import FACETS, ClassDef, FieldDef, FieldKind, Model
-from .names import free_name
 
-__all__ = ["Block", "Emitted", "Options", "attribute_names", "check", "emit"]
+__all__ = ["Block", "Body", "Emitted", "Options", "attribute_names", "check", "emit"]
 
 #: Names the text may use from xnat.xnatcore.
 CORE_NAMES = frozenset(
@@ -43,7 +42,7 @@ _IMPORTS = "from xnat import xnatbases, xnatcore"
 
 
 class Block(NamedTuple):
-    """One class in the text.
+    """Where a class stands in the text.
 
     :ivar line: the number of its first line
     :ivar base: the class that has to exist before, if that is another block
@@ -53,7 +52,6 @@ class Block(NamedTuple):
     xsi_type: str
     base: str | None
     line: int
-    text: str
 
 
 class Options(NamedTuple):
@@ -64,18 +62,59 @@ class Options(NamedTuple):
     reserved: frozenset[str]
 
 
+class Body:
+    """The text of a model's classes: a class at a time, made when it is asked for, or with ``str()`` all of it.
+
+    Where a class stands is known before: it has a line per field, whatever those say.
+
+    :raises XNATSchemaError: if two types have the same class name
+    """
+
+    def __init__(self, model: Model, options: Options) -> None:
+        self.options = options
+        self.blocks: dict[str, Block] = {}
+        self._model = model
+        self._texts: dict[str, str] = {}
+        self._size = 0
+        line = 3  # the header has two lines
+        for owner in model.classes.values():
+            base = model.classes[owner.base].name if owner.base is not None else None
+            self.blocks[owner.name] = Block(owner.name, owner.xsi_type, base, line + 2)
+            line += 2 + (4 if owner.doc else 3) + owner.field_count()
+        if len(self.blocks) != len(model.classes):
+            raise XNATSchemaError("Two types have the same class name")
+
+    def text(self, block: Block) -> str:
+        """Return the text of one class.
+
+        :raises XNATSchemaError: if one of its names can't stand in source, or the classes made so far are too long
+        """
+        if block.name not in self._texts:
+            lines: list[str] = []
+            for line in _lines(self._model, self._model.classes[block.xsi_type], self.options):
+                self._size += len(line)
+                if self._size > MAX_SIZE:
+                    raise XNATSchemaError(f"The server's data model makes more than {MAX_SIZE} characters of source")
+                lines.append(line)
+            self._texts[block.name] = "\n".join(lines) + "\n"
+        return self._texts[block.name]
+
+    def __str__(self) -> str:
+        return "".join(f"\n\n{self.text(block)}" for block in self.blocks.values())
+
+
 class Emitted(NamedTuple):
     """The text of a module, and where in it each class stands."""
 
     header: str
-    body: str
+    body: Body
     blocks: dict[str, Block]
     options: Options
 
     @property
     def source(self) -> str:
         """The whole text."""
-        return self.header + self.body
+        return f"{self.header}{self.body}"
 
 
 def emit(
@@ -88,56 +127,45 @@ def emit(
 ) -> Emitted:
     """Return the source of the model's classes.
 
+    What a server said is made text at once, so that what can't be raises here. A stored model passed that before it was
+    stored: its classes become text when they are asked for, through the same gate.
+
     :param provided: XSI type → names its hand-written mixin provides; no field of that name is generated, for the type
         and what derives from it
     :param bases: XSI type → name of its mixin in ``xnat.xnatbases``
     :param reserved: names of the public API all objects share; a field of such a name gets a trailing underscore
     :param title: the module's docstring, one line
+    :raises XNATSchemaError: if there can be no such source
     """
     options = Options(provided or {}, bases or {}, reserved)
-    header = f"{title!r}\n{_IMPORTS}\n"
-    key = (frozenset(options.provided.items()), frozenset(options.bases.items()), reserved)
-    if key not in model.emitted:
+    # Compared, not hashed: what is the same object is equal at once, and the names mixins provide take time to find.
+    body = next((known for known in model.emitted if known.options == options), None)
+    if body is None:
+        body = Body(model, options)
+        if not model.stored:
+            str(body)
         if len(model.emitted) >= 4:
             model.emitted.clear()
-        model.emitted[key] = _body(model, *options)
-    body, blocks = model.emitted[key]
-    return Emitted(header, body, blocks, options)
+        model.emitted.append(body)
+    return Emitted(f"{title!r}\n{_IMPORTS}\n", body, body.blocks, options)
 
 
-def _body(
-    model: Model, provided: Mapping[str, frozenset[str]], bases: Mapping[str, str], reserved: frozenset[str]
-) -> tuple[str, dict[str, Block]]:
-    blocks: dict[str, Block] = {}
-    parts: list[str] = []
-    line, size = 3, 0  # the header has two lines
-    for owner in model.classes.values():
-        name = identifier(owner.name)
-        base = identifier(model.classes[owner.base].name) if owner.base is not None else None
-        lines = [f"class {name}({_bases(owner, base, bases)}):"]
-        if owner.doc:
-            lines.append(f"    {owner.doc!r}")
-        # As everywhere above: a script may hold 100,000 objects.
-        lines += ["    __slots__ = ()", f"    XSI_TYPE = {owner.xsi_type!r}"]
-        names = attribute_names(model, owner, provided, reserved)
-        by_hand = _by_hand(model, owner, provided, bases)
-        size += sum(map(len, lines))
-        for item in owner.fields:
-            attribute = names.get(item.name)
-            if attribute is None:
-                lines.append(f"    # {identifier(item.name)}: written by hand in xnat.xnatbases.{by_hand[item.name]}")
-            else:
-                lines.append(f"    {identifier(attribute)} = {_call(item)}")
-            size += len(lines[-1])
-            if size > MAX_SIZE:
-                raise XNATSchemaError(f"The server's data model makes more than {MAX_SIZE} characters of source")
-        text = "\n".join(lines) + "\n"
-        parts.append("\n\n" + text)
-        blocks[name] = Block(name, owner.xsi_type, base, line + 2, text)
-        line += 2 + len(lines)
-    if len(blocks) != len(model.classes):
-        raise XNATSchemaError("Two types have the same class name")
-    return "".join(parts), blocks
+def _lines(model: Model, owner: ClassDef, options: Options) -> Iterator[str]:
+    """Give the lines of a class: as many as :class:`Body` counts."""
+    yield f"class {identifier(owner.name)}({_bases(model, owner, options.bases)}):"
+    if owner.doc:
+        yield f"    {owner.doc!r}"
+    # As everywhere above: a script may hold 100,000 objects.
+    yield "    __slots__ = ()"
+    yield f"    XSI_TYPE = {owner.xsi_type!r}"
+    names = attribute_names(model, owner, options.provided, options.reserved)
+    for item in owner.fields:
+        attribute = names[item.name]
+        if attribute is None:
+            mixin = identifier(_provider(model, owner, item.name, options))
+            yield f"    # {identifier(item.name)}: written by hand in xnat.xnatbases.{mixin}"
+        else:
+            yield f"    {identifier(attribute)} = {_call(item)}"
 
 
 def attribute_names(
@@ -154,26 +182,25 @@ def attribute_names(
     }
     for item in owner.fields:
         if item.name not in found:
+            from .names import free_name  # seldom needed, and it brings what reads schemas
+
             # The same field gets the same name in every type; so what stands in the way is another one's name.
             others = {part.name for definition in lineage for part in definition.fields if part.path != item.path}
             found[item.name] = free_name(f"{item.name}_", (refused | others).__contains__)
     return found
 
 
-def _by_hand(
-    model: Model, owner: ClassDef, provided: Mapping[str, frozenset[str]], bases: Mapping[str, str]
-) -> dict[str, str]:
-    """Return name → mixin that provides it, nearest first."""
-    found: dict[str, str] = {}
-    for definition in model.lineage(owner.key):
-        for name in provided.get(definition.key, ()):
-            found.setdefault(name, identifier(bases[definition.key]))
-    return found
+def _provider(model: Model, owner: ClassDef, name: str, options: Options) -> str:
+    """Return the nearest mixin that provides a name."""
+    provided = options.provided
+    return next(options.bases[part.key] for part in model.lineage(owner.key) if name in provided.get(part.key, ()))
 
 
-def _bases(owner: ClassDef, base: str | None, bases: Mapping[str, str]) -> str:
+def _bases(model: Model, owner: ClassDef, bases: Mapping[str, str]) -> str:
     mixin = f"xnatbases.{identifier(bases[owner.key])}, " if owner.key in bases else ""
-    return mixin + (base if base is not None else f"xnatcore.{owner.kind.value}")
+    return mixin + (
+        identifier(model.classes[owner.base].name) if owner.base is not None else f"xnatcore.{owner.kind.value}"
+    )
 
 
 def _call(item: FieldDef) -> str:

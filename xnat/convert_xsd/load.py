@@ -1,7 +1,8 @@
-"""Makes a module of emitted source: a real file in a private temporary directory, gone when the module is closed.
+"""Makes a module of emitted source, with a real file in a private temporary directory, gone when the module is closed.
 
 The module is lazy. A server has hundreds of types and a program uses a dozen, so a class is compiled when it is first
-asked for, its bases before it. To everything that looks (``dir``, ``inspect``, debuggers, editors) it is a module.
+asked for, its bases before it, and the file is written when somebody asks where it is. To everything that looks
+(``dir``, ``inspect``, debuggers, editors) it is a module.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import types
 import weakref
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from importlib.machinery import ModuleSpec
 from typing import Any
 
-from ..exceptions import XNATAttributeError, XNATKeyError, XNATNotConnectedError
+from ..exceptions import XNATAttributeError, XNATKeyError, XNATNotConnectedError, XNATSchemaError
 from .emit import Emitted, Options, check
 from .model import Model
 
@@ -39,8 +41,7 @@ def load(emitted: Emitted, model: Model, *, debug: bool = False, directory: str 
     if debug:
         check(emitted.source)
     name = f"{PREFIX}_{model.digest[:12] or 'unnamed'}_{next(_numbers)}"
-    module = ModelModule(name, emitted, model)
-    module._store(directory)
+    module = ModelModule(name, emitted, model, _make_folder(directory))
     sys.modules[name] = module
     return module
 
@@ -74,18 +75,29 @@ class ClassLookup(Mapping[str, Any]):
         return f"<{len(self)} XSI types of {PREFIX}>"
 
 
+class SourceLoader:
+    """Gives the source to ``linecache``, thus to tracebacks and debuggers, as long as there is no file."""
+
+    def __init__(self, emitted: Emitted) -> None:
+        self._emitted = emitted
+
+    def get_source(self, name: str) -> str:
+        """Return the source of the module."""
+        return self._emitted.source
+
+
 class ModelModule(types.ModuleType):
     """The classes of one server's data model.
 
     Classes are attributes, found by their name in any spelling of upper and lower case.
     """
 
-    #: the path of the source file; None if it could not be written and lives in memory
+    #: the path of the source file, which is written when this is first asked for; None if it can't be
     path: str | None
     #: what the classes were made of
     model: Model
 
-    def __init__(self, name: str, emitted: Emitted, model: Model) -> None:
+    def __init__(self, name: str, emitted: Emitted, model: Model, folder: str | None) -> None:
         super().__init__(name)  # the docstring comes with the header
         # Underscored names stay out of the way of classes: their names begin with a capital letter.
         self._emitted = emitted
@@ -95,8 +107,12 @@ class ModelModule(types.ModuleType):
         self._finalizers: list[weakref.finalize[Any, Any]] = []
         self._folded: dict[str, str] | None = None
         self.model = model
-        self.path = None
         self.XNAT_CLASS_LOOKUP = ClassLookup(self)
+        self._folder = folder
+        self._file = os.path.join(folder or "", f"{name}.py")
+        loader: Any = SourceLoader(emitted)
+        self.__loader__, self.__spec__ = loader, ModuleSpec(name, loader)
+        self._finalize(self)
         exec(compile(emitted.header, name, "exec"), self.__dict__)  # noqa: S102 - two lines of our own
 
     # --- classes ---
@@ -105,6 +121,9 @@ class ModelModule(types.ModuleType):
         # Called for what is not there yet; a class that was made is an ordinary attribute.
         if name in self._blocks:
             return self._make(name)
+        if name in ("__file__", "path"):
+            self._store()
+            return self.__dict__[name]
         if not name.startswith("_"):
             if self._folded is None:
                 self._folded = {}
@@ -124,7 +143,8 @@ class ModelModule(types.ModuleType):
             if block.base is not None and block.base not in self.__dict__:
                 self._make(block.base)
             # The empty lines give every class the line it has in the file.
-            code = compile("\n" * (block.line - 1) + block.text, self.__file__ or "", "exec", dont_inherit=True)
+            text = "\n" * (block.line - 1) + self._emitted.body.text(block)
+            code = compile(text, self._file, "exec", dont_inherit=True)
             exec(code, self.__dict__)  # noqa: S102 - declarations only, see emit
             return self.__dict__[name]
 
@@ -151,9 +171,7 @@ class ModelModule(types.ModuleType):
     def bind(self, session: Any) -> None:
         """Say which session the classes belong to; it is held weakly, and the module closes with it."""
         self._session = weakref.ref(session)
-        self._finalizers.append(
-            weakref.finalize(session, _clean_up, self.__name__, self.__file__ or "", self.path, os.getpid())
-        )
+        self._finalize(session)
 
     def current_session(self) -> Any:
         """Return the session the classes belong to.
@@ -176,15 +194,28 @@ class ModelModule(types.ModuleType):
 
     # --- the file ---
 
-    def _store(self, directory: str | None) -> None:
-        try:
-            self.path = self.__file__ = _write(self.__name__, self.source, directory)
-        except OSError:
-            # Nowhere to write. linecache gives the text to whoever asks for the source; no modification time means
-            # that it doesn't look for a file.
-            self.__file__ = f"<{self.__name__}>"
-            linecache.cache[self.__file__] = (len(self.source), None, self.source.splitlines(True), self.__file__)
-        self._finalizers.append(weakref.finalize(self, _clean_up, self.__name__, self.__file__, self.path, os.getpid()))
+    def _store(self) -> None:
+        """Write the file, if the module wasn't closed meanwhile."""
+        with self._lock:
+            if "path" in self.__dict__:
+                return
+            path = self._file if self._folder is not None else None
+            if self._folder is not None and os.path.isdir(self._folder):
+                try:
+                    with open(self._file, "x", encoding="utf-8", newline="\n") as stream:
+                        stream.write(self.source)
+                except FileExistsError:
+                    pass  # the process we were forked from, or one forked from us, was quicker
+                except (OSError, XNATSchemaError):
+                    path = None  # the loader has the text, if anybody has
+                    _remove(self._file)
+            self.__file__, self.path = self._file, path
+
+    def _finalize(self, owner: Any) -> None:
+        """Clean up when the owner, the session or the module itself, is collected; or with :meth:`close`."""
+        self._finalizers.append(
+            weakref.finalize(owner, _clean_up, self.__name__, self._file, self._folder is not None, os.getpid())
+        )
 
     def close(self) -> None:
         """Delete the file and forget the session. Classes that were made stay usable by who holds them."""
@@ -195,29 +226,24 @@ class ModelModule(types.ModuleType):
 
     def __repr__(self) -> str:
         state = "" if self._session is not None and self._session() is not None else ", not connected"
-        return f"<module {self.__name__!r} with {len(self._blocks)} classes from {self.__file__!r}{state}>"
+        return f"<module {self.__name__!r} with {len(self._blocks)} classes from {self._file!r}{state}>"
 
 
-def _write(name: str, source: str, directory: str | None) -> str:
+def _make_folder(directory: str | None) -> str | None:
     import tempfile
 
-    folder = tempfile.mkdtemp(prefix="xnat_", dir=directory)  # readable by us only
-    path = os.path.join(folder, name + ".py")
     try:
-        with open(path, "x", encoding="utf-8", newline="\n") as stream:
-            stream.write(source)
+        return tempfile.mkdtemp(prefix="xnat_", dir=directory)  # readable by us only
     except OSError:
-        _remove(path)
-        raise
-    return path
+        return None
 
 
-def _clean_up(name: str, file: str, path: str | None, process: int) -> None:
+def _clean_up(name: str, file: str, stored: bool, process: int) -> None:
     """Undo what load() left in the process and on disk; must not hold on to the module."""
     sys.modules.pop(name, None)
     linecache.cache.pop(file, None)
-    if path is not None and os.getpid() == process:  # a forked child leaves its parent's file alone
-        _remove(path)
+    if stored and os.getpid() == process:  # a forked child leaves its parent's file alone
+        _remove(file)
 
 
 def _remove(path: str) -> None:
@@ -225,4 +251,4 @@ def _remove(path: str) -> None:
         try:
             remove(target)
         except OSError:
-            pass  # someone cleaned up before us
+            pass  # it was never written, or someone cleaned up before us

@@ -8,6 +8,7 @@ read, a key is ``{namespace}name``, with ``/element`` appended for each anonymou
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 #: Raise when the meaning of a stored model changes; older snapshots are then ignored.
-FORMAT = 1
+FORMAT = 2
 
 #: Problems told per schema; each becomes a line in somebody's log.
 MAX_PROBLEMS = 20
@@ -129,12 +130,14 @@ class FieldDef:
         return self.path.partition("/")[0] if self.kind in LISTING_KINDS else self.path.replace("/", "_")
 
 
+#: What comes of taking data for a stored model that isn't one.
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, RecursionError, StopIteration)
+
 LISTING_KINDS = frozenset(
     {FieldKind.REST_LISTING, FieldKind.SUB_LISTING, FieldKind.SIMPLE_LISTING, FieldKind.VARIABLES}
 )
 
 
-@dataclass(slots=True)
 class ClassDef:
     """A complex type, named or not.
 
@@ -144,18 +147,72 @@ class ClassDef:
     :ivar element: the element an anonymous type stands in
     """
 
-    key: str
-    name: str = ""
-    base: str | None = None
-    kind: ClassKind = ClassKind.NESTED
-    doc: str = ""
-    fields: list[FieldDef] = field(default_factory=list)
-    text: FieldDef | None = None
-    namespace: str = ""
-    parent: str | None = None
-    element: str = ""
-    file: str = ""
-    line: int = 0
+    __slots__ = (
+        "_count", "_fields", "_stored", "base", "doc", "element", "file", "key", "kind", "line", "name", "namespace",
+        "parent", "text",
+    )  # fmt: skip
+
+    # Written out: the fields of a dataclass can't wait until they are asked for.
+    def __init__(
+        self,
+        key: str,
+        name: str = "",
+        base: str | None = None,
+        kind: ClassKind = ClassKind.NESTED,
+        doc: str = "",
+        fields: list[FieldDef] | None = None,
+        text: FieldDef | None = None,
+        namespace: str = "",
+        parent: str | None = None,
+        element: str = "",
+        file: str = "",
+        line: int = 0,
+    ) -> None:
+        self.key = key
+        self.name = name
+        self.base = base
+        self.kind = kind
+        self.doc = doc
+        self.text = text
+        self.namespace = namespace
+        self.parent = parent
+        self.element = element
+        self.file = file
+        self.line = line
+        self._fields = fields if fields is not None else []
+        self._stored, self._count = "", 0
+
+    @property
+    def fields(self) -> list[FieldDef]:
+        """Its own elements and attributes; those of a stored type are made when they are first asked for.
+
+        :raises XNATSchemaError: if what is stored isn't that
+        """
+        if stored := self._stored:
+            try:
+                rows = json.loads(stored)
+                if len(rows) != self._count:
+                    raise ValueError(f"{len(rows)} fields, not {self._count}")
+                self._fields = [_field_from_row(row) for row in rows]
+            except _MALFORMED as error:
+                raise XNATSchemaError(f"Not the stored fields of {self.key!r}: {error}") from error
+            self._stored = ""  # last: another thread makes them once more rather than find none
+        return self._fields
+
+    @fields.setter
+    def fields(self, value: list[FieldDef]) -> None:
+        self._fields, self._stored = value, ""
+
+    def field_count(self) -> int:
+        """How many fields it has, without making them."""
+        return self._count if self._stored else len(self._fields)
+
+    def store(self, fields: str, count: int) -> None:
+        """Take its fields as :meth:`Model.to_json` writes them, and how many they are."""
+        self._stored, self._count = fields, count
+
+    def __repr__(self) -> str:
+        return f"<ClassDef {self.key} with {self.field_count()} fields>"
 
     @property
     def anonymous(self) -> bool:
@@ -192,6 +249,7 @@ class Model:
     :ivar classes: key → type, bases before what derives from them
     :ivar elements: global elements, ``prefix:name`` → XSI type (``xnat:MRSession`` → ``xnat:mrSessionData``)
     :ivar problems: what could not be used
+    :ivar stored: it came out of a snapshot; only a model that classes could be made of gets into one
     """
 
     classes: dict[str, ClassDef] = field(default_factory=dict)
@@ -199,12 +257,13 @@ class Model:
     prefixes: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     digest: str = ""
+    stored: bool = False
     # The rest is of use while schemas are read and not stored.
     simples: dict[str, SimpleDef] = field(default_factory=dict, repr=False)
     groups: dict[str, ClassDef] = field(default_factory=dict, repr=False)
     global_elements: dict[str, FieldDef] = field(default_factory=dict, repr=False)
-    #: what emit() made of this model, per set of behaviour classes
-    emitted: dict[Any, Any] = field(default_factory=dict, repr=False)
+    #: the texts emit() makes of this model, one per set of behaviour classes
+    emitted: list[Any] = field(default_factory=list, repr=False)
     _counts: dict[str, int] = field(default_factory=dict, repr=False)
 
     def problem(self, file: str, line: int, text: str) -> None:
@@ -225,7 +284,11 @@ class Model:
         return list(found.values())
 
     def to_json(self) -> str:
-        """Return the model as text that :meth:`from_json` reads."""
+        """Return the model as text that :meth:`from_json` reads.
+
+        Everything but the fields is on the first line. Each type that has some has a line for them, in the same order,
+        so that it can be read alone.
+        """
         data = {
             "format": FORMAT,
             "digest": self.digest,
@@ -234,16 +297,19 @@ class Model:
             "problems": self.problems,
             "classes": [_class_row(definition) for definition in self.classes.values()],
         }
-        return json.dumps(data, separators=(",", ":"))
+        fields = [[_field_row(item) for item in definition.fields] for definition in self.classes.values()]
+        return "\n".join(json.dumps(part, separators=(",", ":")) for part in (data, *filter(None, fields)))
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Model:
+    def from_json(cls, text: str | bytes, *, lazy: bool = False) -> Model:
         """Return a stored model.
 
+        :param lazy: look at the fields of a type when they are first asked for; that may raise then
         :raises XNATSchemaError: if the text isn't one, or is of another format
         """
         try:
-            data = json.loads(text)
+            lines = iter((text if isinstance(text, str) else text.decode()).split("\n"))
+            data = json.loads(next(lines))
             if data["format"] != FORMAT:
                 raise ValueError(f"format {data['format']!r}, not {FORMAT}")
             model = cls(
@@ -251,19 +317,23 @@ class Model:
                 prefixes=_words(data["prefixes"]),
                 problems=[Problem(str(file), int(line), str(words)) for file, line, words in data["problems"]],
                 digest=str(data["digest"]),
+                stored=True,
             )
             for row in data["classes"]:
-                definition = _class_from_row(row)
+                definition = _class_from_row(row, lines)
                 if definition.base is not None and definition.base not in model.classes:
                     raise ValueError(f"the base of {definition.key!r} is missing")
                 model.classes[definition.key] = definition
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                if not lazy:
+                    definition.fields  # noqa: B018 - made, hence checked
+            if next(lines, None) is not None:
+                raise ValueError("there are more fields than types have")
+        except _MALFORMED as error:
             raise XNATSchemaError(f"Not a stored data model: {error}") from error
         return model
 
 
 def _class_row(definition: ClassDef) -> list[Any]:
-    fields = [_field_row(item) for item in definition.fields]
     return [
         definition.key,
         definition.name,
@@ -274,7 +344,7 @@ def _class_row(definition: ClassDef) -> list[Any]:
         definition.element,
         definition.file,
         definition.line,
-        fields,
+        definition.field_count(),
     ]
 
 
@@ -301,22 +371,28 @@ _FIELD_KINDS = {kind.value: kind for kind in FieldKind if kind is not FieldKind.
 _CLASS_KINDS = {kind.value: kind for kind in ClassKind}
 
 
-def _class_from_row(row: list[Any]) -> ClassDef:
-    key, name, base, kind, doc, parent, element, file, line, fields = row
-    _need_text(key, name, doc, element, file)
-    _need_text(*(item for item in (base, parent) if item is not None))
-    return ClassDef(
+def _class_from_row(row: list[Any], lines: Iterator[str]) -> ClassDef:
+    key, name, base, kind, doc, parent, element, file, line, count = row
+    _need_text(key, name, "" if base is None else base, doc, "" if parent is None else parent, element, file)
+    definition = ClassDef(
         key=key,
         name=name,
         base=base,
         kind=_CLASS_KINDS[kind],
         doc=doc,
-        fields=[_field_from_row(item) for item in fields],
         parent=parent,
         element=element,
         file=file,
         line=int(line),
     )
+    if type(count) is not int:
+        raise ValueError(f"{count!r} is not a number of fields")
+    if count:
+        stored = next(lines)
+        if not 0 < count <= len(stored):  # lines of source are counted by it
+            raise ValueError(f"{count} fields in {len(stored)} characters")
+        definition.store(stored, count)
+    return definition
 
 
 def _field_from_row(row: list[Any]) -> FieldDef:

@@ -51,7 +51,7 @@ def load(server: str, fingerprint: str, *, directory: Path | None = None) -> Mod
                 return None
             if (model := known(header["digest"])) is not None:
                 return model
-            model = Model.from_json(_part(stream, header["model"]))
+            model = Model.from_json(_part(stream, header["model"]), lazy=True)
     except (OSError, ValueError, LookupError, TypeError, RuntimeError):
         return None
     return remember(model) if model.digest == header["digest"] else None

@@ -60,7 +60,7 @@ def known_names(obj: Any) -> tuple[str | None, str | None]:
     key = facts.get(field) if field else None
     if id_ is None and key is None:
         id_ = uris.split(obj._uri)[-1] if uris.split(obj._uri) else None
-        if obj.fieldname:
+        if obj.fieldname and hasattr(type(obj), "_step"):
             id_ = f"{id_}/{obj.fieldname}"
     return (None if id_ is None else str(id_)), (None if key is None else str(key))
 

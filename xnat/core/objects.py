@@ -28,7 +28,7 @@ from .creation import create
 from .display import object_html, object_repr
 from .items import children_of, current_item, insert_date
 from .looking import StillTyping, refuse_while_completing
-from .terms import DisplayFields, field_property
+from .terms import DisplayFields, field_property, parent_property
 from .writing import Writes, unknown_field
 
 if TYPE_CHECKING:
@@ -203,9 +203,9 @@ class XNATBaseObject(Caches, Writes, metaclass=DisplayFields):
             self._id = str(self._raw("ID") or uris.split(self._uri)[-1])
         return self._id
 
-    @property
+    @parent_property()
     def parent(self) -> Any:
-        """What it lies in."""
+        """What it lies in; on a class, the class of that."""
         return self._parent
 
     @property

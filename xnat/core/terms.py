@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from ..search import SearchField
 
-__all__ = ["DisplayFields", "FieldTerm", "field_property"]
+__all__ = ["DisplayFields", "FieldTerm", "TwoSided", "field_property", "parent_property"]
 
 
 Value = TypeVar("Value")
@@ -30,7 +30,7 @@ class DisplayFields(type):
             except AttributeError:
                 return cls._display_field(name)
             # Here and not in its __get__: without one of its own, a property is read on instances in no time.
-            return found.term(cls) if type(found) is _FieldProperty else found
+            return found.on_class(cls) if isinstance(found, TwoSided) else found
 
     def _display_field(cls, name: str) -> SearchField:
         xsi_type = cls.__dict__.get("XSI_TYPE")
@@ -54,7 +54,15 @@ class FieldTerm(SearchField):
         raise AttributeError(f"{self!r} is a search term")
 
 
-class _FieldProperty(property, Generic[Value]):
+class TwoSided(property):
+    """A property of objects that says something of its own when it is asked of their class."""
+
+    def on_class(self, owner: type) -> Any:
+        """What it is on a class of objects."""
+        raise NotImplementedError
+
+
+class _FieldProperty(TwoSided, Generic[Value]):
     """A property that is a search term on its class, as generated fields are."""
 
     path = ""
@@ -67,8 +75,8 @@ class _FieldProperty(property, Generic[Value]):
         def __get__(self, instance: Any, owner: type | None = None) -> Value: ...
         def __get__(self, instance: Any, owner: type | None = None) -> Any: ...
 
-    def term(self, owner: type) -> FieldTerm:
-        """What it is on its class."""
+    def on_class(self, owner: type) -> FieldTerm:
+        """The search term."""
         return FieldTerm(f"{getattr(owner, 'XSI_TYPE', '')}/{self.path}", self.__doc__ or "")
 
     def setter(self, fset: Callable[[Any, Any], None]) -> _FieldProperty[Value]:
@@ -76,6 +84,35 @@ class _FieldProperty(property, Generic[Value]):
         made.path = self.path
         made.__doc__ = self.__doc__  # what the call above was given, a subclass of property forgets
         return made
+
+
+class _ParentProperty(TwoSided):
+    """What an object lies in; on its class, the class of that."""
+
+    container: str | None = None
+
+    def on_class(self, owner: type) -> Any:
+        """The class of what such objects lie in; None where that can be of any type."""
+        module = sys.modules.get(owner.__module__)
+        lookup = getattr(module, "XNAT_CLASS_LOOKUP", {})
+        container = self.container
+        if container is None and (definition := lookup and module.model.classes.get(owner.XSI_TYPE)):  # type: ignore
+            container = definition.parent
+        return lookup.get(container)
+
+
+def parent_property(container: str | None = None) -> Callable[[Callable[[Any], Any]], Any]:
+    """Decorator: a property that tells what an object lies in.
+
+    :param container: xsi type of that; where there is none, the type the schema declares its own type in
+    """
+
+    def decorate(function: Callable[[Any], Any]) -> Any:
+        made = _ParentProperty(function)
+        made.container = container
+        return made
+
+    return decorate
 
 
 def field_property(path: str) -> Callable[[Callable[[Any], Value]], _FieldProperty[Value]]:

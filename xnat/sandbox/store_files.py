@@ -190,15 +190,19 @@ class Files:
             return None
         stored, size, digest = self._store(data)
         with self._database.transaction():
+            # Looked for once more: another request may have stored it meanwhile.
             known = self.file(resource, path)
+            if known and not overwrite:
+                (self._folder / stored).unlink()
+                return None
             self._database.run("DELETE FROM files WHERE resource = ? AND path = ?", resource.key, path)
             key = self._database.insert(
                 "files", resource=resource.key, path=path, size=size, digest=digest if self.checksums else "",
                 format=format, content=content, tags=tags, modified=time.time(), stored=stored, registered=registered,
             )  # fmt: skip
+            row = self._database.row("SELECT * FROM files WHERE key = ?", key)
         if known:
             known.file.unlink(missing_ok=True)
-        row = self._database.row("SELECT * FROM files WHERE key = ?", key)
         assert row is not None
         return self._file(row)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -22,15 +23,17 @@ from .fetch import (
     Fetched,
     FileSink,
     Hooks,
+    MismatchError,
     StreamSink,
     Wanted,
     check_space,
+    content_length,
     fetch,
     state_of,
     storage_error,
 )
 from .manifest import md5_of
-from .plan import EXISTING, Existing
+from .plan import EXISTING, Existing, usable_digest
 from .progress import default_update_func, ignore
 from .report import FileResult
 from .tree import download_tree
@@ -39,7 +42,7 @@ from .zipstream import BadZipError, CutZipError
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["download_file", "download_stream", "download_tree"]
+__all__ = ["download_chunks", "download_file", "download_stream", "download_tree"]
 
 
 def download_stream(
@@ -69,6 +72,42 @@ def download_stream(
     wanted = Wanted(uri, query, size, digest, timeout, _positive(chunk_size), hash=False)
     with _Progress(update_func, verbose, size) as progress:
         return fetch(requester, wanted, StreamSink(stream), progress).bytes
+
+
+def download_chunks(
+    requester: Requester,
+    uri: str,
+    *,
+    query: Query | None = None,
+    chunk_size: int = CHUNK_SIZE,
+    update_func: UpdateFunc | None = None,
+    timeout: Timeout = None,
+    digest: str | None = None,
+) -> Iterator[bytes]:
+    """The bytes of a body while they come. A transfer that breaks off is not repeated: what was given out stays so.
+
+    :param update_func: called per chunk with (bytes so far, total or None, False), and once more with True at the end,
+        after a failure, or when nobody takes more
+    :param digest: expected MD5 in hex; only after the last chunk it is known to be another
+    :raises xnat.exceptions.XNATConnectionError: broken off
+    :raises xnat.exceptions.XNATDownloadError: damaged
+    """
+    import hashlib
+
+    expected, hashed = usable_digest(digest), hashlib.md5(usedforsecurity=False)
+    # Lengths and digests are of the bytes themselves.
+    headers = {"Accept-Encoding": "identity"}
+    response = requester.request(
+        "GET", uri, query=query, headers=headers, timeout=timeout, stream=True, allow_html=True
+    )
+    with response, _Progress(update_func, False, None) as progress:
+        progress.begin(response, content_length(response.headers))
+        for chunk in response.iter_content(_positive(chunk_size)):
+            hashed.update(chunk)
+            progress.advance(len(chunk))
+            yield chunk
+    if expected is not None and hashed.hexdigest() != expected:
+        raise MismatchError(f"{uri}: MD5 is {hashed.hexdigest()}, not {expected} as expected")
 
 
 def download_file(
@@ -158,7 +197,7 @@ class _CheckedSink:
 
     def __init__(self, sink: FileSink) -> None:
         self._sink = sink
-        self.check = ZipCheck()
+        self.check = ZipCheck(sink.path)
 
     def write(self, data: bytes) -> None:
         self.check.feed(data)
@@ -166,7 +205,7 @@ class _CheckedSink:
 
     def restart(self) -> None:
         self.check.cancel()
-        self.check = ZipCheck()
+        self.check = ZipCheck(self._sink.path)
         self._sink.restart()
 
 

@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from xnat.exceptions import XNATConnectionError, XNATDownloadError, XNATRedirectError, XNATUnexpectedPageError
+from xnat.constants import CHUNK_SIZE
+from xnat.exceptions import (
+    XNATConnectionError,
+    XNATDownloadError,
+    XNATRedirectError,
+    XNATUnexpectedPageError,
+    XNATValueError,
+)
 from xnat.protocols import Query, Requester, Timeout
 
 from .plan import usable_digest
@@ -38,12 +45,12 @@ __all__ = [
     "Wanted",
     "body_chunks",
     "check_space",
+    "content_length",
     "fetch",
     "state_of",
     "storage_error",
 ]
 
-CHUNK_SIZE = 524288
 ATTEMPTS = 4  # of one body; counted anew whenever a continued body brought more bytes
 MISMATCHES = 2  # a wrong digest is tried once more: it may have been damaged on the way
 _BACKOFF = 0.1
@@ -57,8 +64,8 @@ class Broken(Exception):  # noqa: N818
     """The body ended early; trying again may help."""
 
 
-class MismatchError(XNATDownloadError):
-    """All bytes came, but they are not those the server's listing tells of."""
+class MismatchError(XNATDownloadError, XNATValueError):
+    """All bytes came, but they are not those the server's listing, or the caller, tells of."""
 
 
 class Sink(Protocol):
@@ -269,7 +276,7 @@ class _Fetch:
                 _ranges[self.requester] = False
             self._restart()
         self.validator = response.headers.get("ETag") or response.headers.get("Last-Modified")
-        return response, _content_length(response.headers)
+        return response, content_length(response.headers)
 
     def _request(self, headers: Mapping[str, str], ranged: bool) -> requests.Response:
         wanted = self.wanted
@@ -302,7 +309,7 @@ class _Fetch:
             raise Broken(f"the transfer ended after {have} of {wanted.size} bytes")
         found = self.digest.hexdigest() if self.digest is not None else None
         if wanted.md5 is not None and found != wanted.md5:
-            raise MismatchError(f"{wanted.uri}: MD5 is {found}, the server's listing says {wanted.md5}")
+            raise MismatchError(f"{wanted.uri}: MD5 is {found}, not {wanted.md5} as expected, by the listing or caller")
         return Fetched(have, found, announced)
 
     def _restart(self) -> None:
@@ -383,7 +390,8 @@ def check_space(folder: Path, needed: int) -> None:
         raise error
 
 
-def _content_length(headers: Mapping[str, str]) -> int | None:
+def content_length(headers: Mapping[str, str]) -> int | None:
+    """The length of a body as its headers announce it, None where they don't, or tell that of another form of it."""
     if headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
         return None  # length of the packed form
     text = headers.get("Content-Length", "")

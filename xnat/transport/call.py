@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from xnat.constants import CONNECT_TIMEOUT, READ_TIMEOUT
 from xnat.exceptions import XNATValueError
 from xnat.protocols import Timeout
 from xnat.transport.body import Body
@@ -16,12 +17,11 @@ __all__ = ["DEFAULT_TIMEOUT", "Call", "announced_length", "header_name", "header
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _NOT_IN_HEADER = re.compile("[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 
-CONNECT_TIMEOUT = 12.0
 # Seconds to connect, and the longest silence while waiting for an answer or between two parts of it.
-DEFAULT_TIMEOUT: Timeout = (CONNECT_TIMEOUT, 300.0)
+DEFAULT_TIMEOUT: Timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)  # never compared, and its headers are not to be shown
 class Call:
     """One request as the caller wants it; survives its repetitions."""
 

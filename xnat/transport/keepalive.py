@@ -11,9 +11,10 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
+from xnat.constants import HEARTBEAT_INTERVAL
+
 __all__ = ["KeepAlive", "interval_for", "parse_expiration"]
 
-LONGEST = 14 * 60.0  # a minute less than XNAT's default limit
 _MARGIN = 60.0
 _SOONER = 30.0
 
@@ -34,8 +35,8 @@ def parse_expiration(value: str | None) -> tuple[datetime, int] | None:
 def interval_for(limit: float | None) -> float:
     """Seconds between beats, if the server ends sessions after ``limit`` idle seconds; 14 minutes if unknown."""
     if limit is None or limit <= 0:
-        return LONGEST
-    return max(1.0, min(LONGEST, limit - min(_MARGIN, limit / 2)))
+        return HEARTBEAT_INTERVAL
+    return max(1.0, min(HEARTBEAT_INTERVAL, limit - min(_MARGIN, limit / 2)))
 
 
 class KeepAlive:
@@ -51,7 +52,7 @@ class KeepAlive:
     def __init__(
         self,
         beat: Callable[[], object],
-        interval: float = LONGEST,
+        interval: float = HEARTBEAT_INTERVAL,
         logger: logging.Logger | logging.LoggerAdapter[Any] | None = None,
         *,
         last_traffic: Callable[[], float | None] = lambda: None,
@@ -66,6 +67,7 @@ class KeepAlive:
         self._clock = clock
         self._last_beat = clock()
         self._failures = 0
+        self._at_once = False
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
 
@@ -88,10 +90,14 @@ class KeepAlive:
         thread = self._thread
         return thread is not None and self._process == os.getpid() and thread.is_alive() and not self._closed
 
-    def start(self) -> None:
-        """Starts the thread, unless it runs."""
+    def start(self, *, at_once: bool = False) -> None:
+        """Starts the thread, unless it runs.
+
+        :param at_once: the first beat is due now, whatever traffic there was
+        """
         if self.alive:
             return
+        self._at_once = at_once
         if self._process != os.getpid():
             # a child has none of its parent's threads, and maybe an event that was locked just then
             self._process, self._wake = os.getpid(), threading.Event()
@@ -116,8 +122,9 @@ class KeepAlive:
         if self._failures:
             due = self._last_beat + min(_SOONER, self._interval / 4)
         wait = due - self._clock()
-        if wait > 0:
+        if wait > 0 and not self._at_once:
             return wait
+        self._at_once = False
         # Only now, for as long as the beat takes: while it is held here, the session can't be collected.
         beat = self._beat()
         if beat is None:

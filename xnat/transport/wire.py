@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
+from xnat.constants import SESSION_COOKIE
 from xnat.exceptions import XNATValueError
 from xnat.version import __version__
 
@@ -27,7 +28,6 @@ __all__ = [
 ]
 
 POOL_SIZE = 64
-SESSION_COOKIE = "JSESSIONID"
 # The order requests uses, then OpenSSL's own names, which requests ignores.
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from .. import uris
+from ..core.terms import parent_property
 from ..transfer.names import safe_name
 from ..transfer.plan import RemoteGroup
 from .experiment import ExperimentData
@@ -50,7 +51,7 @@ class ImageAssessorData(DerivedData):
             return self._parent
         return self._session.create_object(uris.join("/data", "experiments", self.session_id), id_=self.session_id)
 
-    @property
+    @parent_property("xnat:imageSessionData")
     def parent(self) -> Any:
         """The image session."""
         return self.image_session

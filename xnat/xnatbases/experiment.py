@@ -10,7 +10,7 @@ from .. import uris
 from ..core.items import current_item
 from ..core.kinds import SHORTCUTS
 from ..core.looking import starting_point
-from ..core.terms import field_property
+from ..core.terms import field_property, parent_property
 from ..exceptions import XNATValueError
 from ..transfer.plan import RemoteGroup
 from .traits import HasResources, HasVariables, Labelled, Shareable
@@ -30,6 +30,7 @@ class ExperimentData(Labelled, Shareable, HasVariables, HasResources, DownloadsB
     rest_shortcuts = SHORTCUTS["experiment"]
     _DISPLAY_IDENTIFIER = "label"
     _CONTAINED_IN = "experiments"
+    _HAS_FIELDS = True
     _WORD = "experiment"
 
     @property
@@ -92,7 +93,7 @@ class SubjectAssessorData(ExperimentData):
             return str(self._parent.id)
         return str(self._raw("subject_ID"))
 
-    @property
+    @parent_property("xnat:subjectData")
     def parent(self) -> Any:
         """The subject."""
         return self.subject

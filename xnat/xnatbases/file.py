@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from .. import uris
 from ..core.kinds import file_path
 from ..core.listings import result_rows
+from ..core.terms import parent_property
 from ..exceptions import XNATValueError
 from .traits import Base
 
@@ -32,10 +33,21 @@ class FileData(Base):
     def _identify(cls, uri: str, id_: str | None, row: Mapping[str, Any]) -> Hashable:
         return ("file", uri)
 
+    @parent_property("xnat:abstractResource")
+    def parent(self) -> Any:
+        """What it was found in: the resource, or what that belongs to."""
+        return self._parent
+
     @property
     def fulldata(self) -> dict[str, Any]:
         """Its row in the listing of files."""
-        return {"data_fields": dict(self._file_row()), "children": [], "meta": {"xsi:type": self.XSI_TYPE}}
+        # Nothing tells when it was made. Scripts for other clients look for that in every item, though.
+        return {
+            "data_fields": dict(self._file_row()),
+            "children": [],
+            "meta": {"xsi:type": self.XSI_TYPE, "isHistory": False},
+            "xnatpy": {"insert_date": None},
+        }
 
     def _file_row(self) -> Mapping[str, Any]:
         # Nothing on the server tells about one file; a handle without a row has its address only.
@@ -66,8 +78,15 @@ class FileData(Base):
     @property
     def path(self) -> str:
         """Its path below the resource."""
-        segments = uris.split(self.uri)
-        return "/".join(segments[segments.index("files") + 1 :])
+        return uris.unquote_path(self._parts[1])
+
+    @property
+    def _parts(self) -> tuple[str, str]:
+        """The REST path of what it is in, and its path below the ``files`` of that, as they are spelled."""
+        parts = uris.split_at_files(self.uri)
+        if parts is None:
+            raise XNATValueError(f"{self.uri} is no file's address: those go on behind .../files/")
+        return parts
 
     @property
     def size(self) -> int:
@@ -179,9 +198,7 @@ class FileData(Base):
         """The resource it is in."""
         if getattr(self._parent, "KIND", "") == "resource":
             return self._parent
-        segments = uris.split(self.uri)
-        uri = uris.join("", *segments[: segments.index("files")])
-        return self._session.create_object(uri, "xnat:resourceCatalog", parent=self._parent)
+        return self._session.create_object(self._parts[0], "xnat:resourceCatalog", parent=self._parent)
 
     @property
     def expected_data_path(self) -> Path | None:
@@ -258,7 +275,7 @@ class FileData(Base):
         """
         self._check_alive()
         # XNAT's FileList takes the path of a DELETE for a prefix: of 'a' and 'ab.txt', deleting 'a' deletes both.
-        listed = f"{self.uri[: self.uri.index('/files/')]}/files"
+        listed = f"{self._parts[0]}/files"
         rows = result_rows(self._session.get_json(listed), listed)
         others = sorted(path for path in map(file_path, rows) if path != self.path and path.startswith(self.path))
         if others:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import uris
 from ..core.listings import result_rows
+from ..core.terms import parent_property
 from ..exceptions import XNATKeyError
 from .tables import WholeProject
 from .traits import HasResources, HasVariables
@@ -43,6 +44,7 @@ class ProjectData(WholeProject, HasVariables, DownloadsBelow, HasResources):
     SECONDARY_LOOKUP_FIELD = "name"
     _DISPLAY_IDENTIFIER = "name"
     _CONTAINED_IN = "projects"
+    _HAS_FIELDS = True
 
     @classmethod
     def _identify(cls, uri: str, id_: str | None, row: Mapping[str, Any]) -> Hashable:
@@ -58,9 +60,9 @@ class ProjectData(WholeProject, HasVariables, DownloadsBelow, HasResources):
         """Its own ID: what lies in it asks its parent for the project."""
         return str(self.id)
 
-    @property
+    @parent_property()
     def parent(self) -> Any:
-        """The session."""
+        """The session; on the class None, as that is no data type."""
         return self._session
 
     # -- who may see it ----------------------------------------------------------------------------------------------
@@ -129,6 +131,19 @@ class ProjectData(WholeProject, HasVariables, DownloadsBelow, HasResources):
         return self.subjects.values()
 
     # -- doing something with what lies in it ------------------------------------------------------------------------
+
+    def mapping_iter(
+        self,
+        level: MappingLevel | str = "experiment",
+        filter_function: FilterFunctions | Callable[[Any], object] | None = None,
+    ) -> Iterator[Any]:
+        """The objects of a level of this project, for a loop of one's own.
+
+        Parameters are those of :meth:`xnat.session.XNATSession.mapping_iter`.
+        """
+        from ..mapping import objects_below
+
+        return objects_below(self, level, filter_function)
 
     def map(
         self,

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from .. import uris
+from ..core.catalogs import resource_item, resource_row
 from ..core.listings import result_rows
-from ..core.terms import field_property
+from ..core.terms import field_property, parent_property
 from ..exceptions import XNATNotFoundError, XNATValueError
 from ..transfer.names import safe_name
 from ..transfer.plan import RemoteFile, RemoteGroup
@@ -55,25 +56,18 @@ class AbstractResource(DownloadsBelow):
     @property
     def fulldata(self) -> dict[str, Any]:
         """Its row in the parent's listing of resources: the server gives no item of a resource."""
-        return {"data_fields": dict(self._resource_row()), "children": [], "meta": {"xsi:type": self.XSI_TYPE}}
+        # Nothing tells when it was made. Scripts for other clients look for that in every item, though.
+        return {**resource_item(self._resource_row(), self.XSI_TYPE), "xnatpy": {"insert_date": None}}
 
     def _resource_row(self) -> Mapping[str, Any]:
         known = self._row
         if "xnat_abstractresource_id" in known and self._row_is_fresh():
             return known
         self._check_alive()
-        # The resource's own address answers with its catalog, whatever format is asked for
-        # (CatalogResource in xnat-web).
-        container = uris.parent(self.uri)
-        name = uris.split(self.uri)[-1]
-        rows = self._sibling_rows(container)
-        for row in rows:
-            if name in (str(row.get("xnat_abstractresource_id")), row.get("label")):
-                self._id = str(row["xnat_abstractresource_id"])
-                self._take_row(row)
-                return row
-        labels = ", ".join(str(row.get("label")) for row in rows) or "none"
-        raise XNATNotFoundError(f"There is no resource {name!r} at {container}; there is {labels}", url=container)
+        row = resource_row(self._sibling_rows(uris.parent(self.uri)), self.uri)
+        self._id = str(row["xnat_abstractresource_id"])
+        self._take_row(row)
+        return row
 
     def _sibling_rows(self, container: str) -> list[dict[str, Any]]:
         listing = getattr(self._parent, "resources", None)
@@ -103,9 +97,9 @@ class AbstractResource(DownloadsBelow):
         """Size of its files in bytes, by the server's statistics (which may be behind); 0 if it doesn't say."""
         return int(self._raw("file_size") or 0)
 
-    @property
+    @parent_property()
     def parent(self) -> Any:
-        """What it belongs to."""
+        """What it belongs to; on the class None, as that can be of many types."""
         if self._parent is not None:
             return self._parent
         return self._session.create_object(uris.parent(uris.parent(self.uri)))
@@ -183,11 +177,12 @@ class AbstractResource(DownloadsBelow):
 
     def upload(
         self,
-        data: Any,
+        data: Any = None,
         remotepath: str | None = None,
         overwrite: bool = False,
         extract: bool = False,
         *,
+        path: str | os.PathLike[str] | None = None,
         file_content: str | None = None,
         file_format: str | None = None,
         file_tags: str | None = None,
@@ -200,11 +195,16 @@ class AbstractResource(DownloadsBelow):
         :param remotepath: its path below the resource; by default the name of the local file
         :param overwrite: replace a file that is there
         :param extract: the file is a zip or tar archive the server shall unpack
+        :param path: the path of a file, in place of ``data``
+        :param file_content: what is in it, as XNAT's field ``content``
+        :param file_format: its format (``'NIFTI'``)
+        :param file_tags: tags of it, with commas between
         :param verify: ask the server afterwards what it has, in one GET: XNAT says 200 to a user without the right to
             edit, and stores nothing. Files that ``extract`` unpacks aren't compared; ``upload_dir`` does that.
         :return: what happened
         :raises XNATUploadError: it was refused, a file is there and ``overwrite`` isn't given, or it was not stored as
             it was sent
+        :raises FileNotFoundError: there is no file of this ``path``
         """
         from ..transfer.upload import upload_data, upload_file
 
@@ -216,7 +216,9 @@ class AbstractResource(DownloadsBelow):
             "extract": "true" if extract else None,
         }
         options = {"query": {name: value for name, value in query.items() if value}, "overwrite": overwrite, **kwargs}
-        local = local_file(data)
+        if (data is None) == (path is None):
+            raise XNATValueError("upload() takes either data or the path= of a file, and one of them")
+        local = local_file(data) if path is None else Path(path).expanduser()
         name = remotepath or (local.name if local else None)
         if not name:
             raise XNATValueError("Give remotepath=, the name the data shall have in the resource")

@@ -11,6 +11,7 @@ from .. import uris
 from ..core.kinds import SHORTCUTS
 from ..core.looking import starting_point
 from ..core.sublistings import XNATSimpleListing
+from ..core.terms import parent_property
 from ..exceptions import XNATAttributeError, XNATNotFoundError, XNATValueError
 from ..transfer.names import safe_name
 from ..transfer.plan import RemoteGroup
@@ -40,12 +41,13 @@ class _BelowSession(DownloadsBelow, HasResources):
         known = {"ID": row["session_ID"], "label": row["session_label"]} if "session_xsiType" in row else None
         return self._session.create_object(
             uris.parent(uris.parent(self.uri)),
-            row["session_xsiType"] if known else None,
+            # Its type may be one that no schema defines.
+            self._session.class_for(row["session_xsiType"], "xnat:imageSessionData").XSI_TYPE if known else None,
             id_=row["session_ID"] if known else None,
             datafields=known,
         )
 
-    @property
+    @parent_property("xnat:imageSessionData")
     def parent(self) -> Any:
         """The image session."""
         return self.image_session

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import uris
 from ..core.kinds import SHORTCUTS
+from ..core.terms import parent_property
 from .tables import LooksAhead
 from .traits import HasResources, HasVariables, Labelled, Shareable
 from .trees import DownloadsBelow
@@ -31,6 +32,7 @@ class SubjectData(LooksAhead, Labelled, Shareable, HasVariables, HasResources, D
     rest_shortcuts = SHORTCUTS["subject"]
     _DISPLAY_IDENTIFIER = "label"
     _CONTAINED_IN = "subjects"
+    _HAS_FIELDS = True
     _WORD = "subject"
 
     @property
@@ -41,7 +43,7 @@ class SubjectData(LooksAhead, Labelled, Shareable, HasVariables, HasResources, D
             return self.uri
         return uris.join("/data", "projects", project, "subjects", self.id)
 
-    @property
+    @parent_property("xnat:projectData")
     def parent(self) -> Any:
         """The project."""
         if self._parent is not None and getattr(self._parent, "KIND", "") == "project":

@@ -131,6 +131,28 @@ def test_blocks_know_their_lines():
     assert made.blocks["Child"].base == "Thing"
 
 
+def test_the_source_is_its_blocks(xnat_1_8):
+    made = emit.emit(Model.from_json(xnat_1_8.to_json(), lazy=True), title="Test")
+    alone = {block.line: made.body.text(block) for block in reversed(made.blocks.values())}
+    lines = made.source.splitlines(keepends=True)
+    assert made.source == made.header + "".join(f"\n\n{alone[line]}" for line in sorted(alone))
+    for line, text in alone.items():
+        assert "".join(lines[line - 1 :]).startswith(text)
+    assert made.source == emit.emit(xnat_1_8, title="Test").source
+
+
+def test_too_much_source_is_refused(monkeypatch):
+    monkeypatch.setattr(emit, "MAX_SIZE", 100)
+    model = one_class(make_field("x", doc="x" * 100))
+    with pytest.raises(XNATSchemaError, match="more than 100 characters"):
+        emit.emit(model)
+    with pytest.raises(XNATSchemaError, match="more than 100 characters"):
+        emit.emit(model)
+    stored = emit.emit(Model.from_json(model.to_json(), lazy=True))
+    with pytest.raises(XNATSchemaError, match="more than 100 characters"):
+        stored.body.text(stored.blocks["Thing"])
+
+
 @pytest.mark.parametrize(
     "line",
     [

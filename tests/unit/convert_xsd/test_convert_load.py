@@ -10,13 +10,14 @@ import stat
 import subprocess
 import sys
 import threading
+import traceback
 import weakref
 from pathlib import Path
 
 import pytest
 
 from tests.factories import make_class, make_field, make_model
-from xnat.convert_xsd import emit
+from xnat.convert_xsd import Model, emit
 from xnat.convert_xsd.load import load
 from xnat.exceptions import XNATNotConnectedError, XNATSchemaError
 
@@ -212,3 +213,139 @@ def test_debug_checks_the_source():
     evil = emit.emit(model)._replace(body="\nprint('x')\n")
     with pytest.raises(XNATSchemaError):
         load(evil, model, debug=True)
+
+
+# --- stored models: nothing is made before it is needed ---
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """The XSI types whose text was made, in order."""
+    found, lines = [], emit._lines
+
+    def noted(model, owner, options):
+        found.append(owner.key)
+        return lines(model, owner, options)
+
+    monkeypatch.setattr(emit, "_lines", noted)
+    return found
+
+
+def from_snapshot(model=None):
+    return Model.from_json((model or sample()).to_json(), lazy=True)
+
+
+def test_a_stored_model_becomes_text_class_by_class(written):
+    model = from_snapshot()
+    made = load(emit.emit(model), model)
+    assert made.xsi_types == ["xnat:imageSessionData", "xnat:mrSessionData", "xnat:other"]
+    assert written == []
+    _ = made.MrSessionData
+    assert sorted(written) == ["xnat:imageSessionData", "xnat:mrSessionData"]
+    assert Path(made.path).read_text() == made.source
+    assert sorted(written) == ["xnat:imageSessionData", "xnat:mrSessionData", "xnat:other"]
+    made.close()
+
+
+def test_another_session_makes_no_text_again(written):
+    model = from_snapshot()
+    for _ in range(2):
+        made = load(emit.emit(model), model)
+        _ = made.Other
+        made.close()
+    assert written == ["xnat:other"]
+
+
+def test_what_a_server_said_is_text_at_once(written):
+    emit.emit(sample())
+    assert len(written) == 3
+
+
+def test_fields_are_made_for_the_classes_that_are_touched():
+    model = from_snapshot()
+    made = load(emit.emit(model), model)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xnat.convert_xsd.model.FieldDef", None)  # calling it would raise
+        _ = made.Other
+    assert made.MrSessionData.note.arguments == ("note", "xs:string")
+    made.close()
+
+
+def test_the_file_is_written_when_its_path_is_asked_for(tmp_path):
+    model = sample()
+    made = load(emit.emit(model), model, directory=str(tmp_path))
+    (folder,) = tmp_path.iterdir()
+    _ = made.MrSessionData, repr(made)
+    assert list(folder.iterdir()) == []
+    assert inspect.getsourcefile(made.MrSessionData) == made.path
+    assert [str(path) for path in folder.iterdir()] == [made.path]
+    made.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_closed_module_writes_nothing(tmp_path):
+    model = sample()
+    made = load(emit.emit(model), model, directory=str(tmp_path))
+    made.close()
+    assert list(tmp_path.iterdir()) == []
+    assert not os.path.exists(made.path)
+    assert made.__file__ not in linecache.cache
+
+
+def test_a_file_that_cannot_be_written(tmp_path, monkeypatch):
+    def full(path, *arguments, **options):
+        Path(path).write_text("'half a doc")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("xnat.convert_xsd.load.open", full, raising=False)
+    model = sample()
+    made = load(emit.emit(model), model, directory=str(tmp_path))
+    assert made.path is None
+    assert list(tmp_path.iterdir()) == []
+    assert inspect.getsource(made.MrSessionData).startswith("class MrSessionData(ImageSessionData):")
+    made.close()
+    assert made.__file__ not in linecache.cache
+
+
+def test_tracebacks_show_the_line_without_a_file(monkeypatch):
+    def broken(*arguments, **options):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(sys.modules["xnat.xnatcore"], "Field", broken)
+    model = from_snapshot()
+    made = load(emit.emit(model), model)
+    with pytest.raises(ZeroDivisionError) as caught:
+        _ = made.MrSessionData
+    told = "".join(traceback.format_exception(caught.value))
+    line = made.source.splitlines().index("    note = xnatcore.Field('note', 'xs:string')") + 1
+    assert f"line {line}, in ImageSessionData\n    note = xnatcore.Field('note', 'xs:string')\n" in told
+    file = made._file
+    made.close()
+    assert file not in linecache.cache
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_leaves_a_written_file_alone(module):
+    assert os.path.exists(module.path)
+    child = os.fork()
+    if child == 0:
+        module.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.path.exists(module.path)
+
+
+@pytest.mark.parametrize("name", ["x = print('x')", "A(object): pass\nprint('x')\nclass B", "__init__", "import"])
+def test_a_name_in_a_snapshot_passes_the_gate_before_it_is_code(name, capsys):
+    model = from_snapshot(make_model(make_class("a:a", make_field("x", "xs:string", name=name), name="A")))
+    made = load(emit.emit(model), model)
+    with pytest.raises(XNATSchemaError):
+        _ = made.A
+    assert made.path is None
+    made.close()
+    model = from_snapshot(make_model(make_class("a:a", name=name), make_class("a:b", name="B", base="a:a")))
+    made = load(emit.emit(model), model)
+    with pytest.raises(XNATSchemaError):
+        _ = made.B
+    made.close()
+    assert capsys.readouterr().out == ""

@@ -355,6 +355,70 @@ def test_what_is_no_stored_model_is_refused(change):
         Model.from_json(json.dumps(data))
 
 
+FIELD = ["x", "x", "Field", "xs:int"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["x", "x", "exec", "xs:int"]],
+        [["x", "x", "group", "xs:int"]],
+        [["x", "x", ["Field"], "xs:int"]],
+        [[1, "x", "Field", "xs:int"]],
+        [["x", None, "Field", "xs:int"]],
+        [[*FIELD, "", {"evil": 1}]],
+        [[*FIELD, "", {"enumeration": [1]}]],
+        [[*FIELD, "", {"min_length": [1]}]],
+        [[*FIELD, "", [1]]],
+        [[*FIELD, "", {}, 7]],
+        [[*FIELD, "", {}, "k", 7]],
+        [[*FIELD, "", {}, "k", "v", 1, 2]],
+        [FIELD, FIELD],
+        [],
+        {"a": 1},
+        7,
+        "x",
+        [7],
+    ],
+)
+def test_what_are_no_stored_fields_is_refused(rows):
+    good = make_model(make_class("a:a", make_field("x", "xs:int", name="x"), name="A")).to_json()
+    text = good.partition("\n")[0] + "\n" + json.dumps(rows)
+    with pytest.raises(XNATSchemaError):
+        Model.from_json(text)
+    lazy = Model.from_json(text, lazy=True)
+    for _ in range(2):
+        with pytest.raises(XNATSchemaError, match="stored fields of 'a:a'"):
+            _ = lazy.classes["a:a"].fields
+
+
+@pytest.mark.parametrize("change", [lambda t: t.partition("\n")[0], lambda t: t + "\n[]", lambda t: t + "\n"])
+def test_types_and_lines_of_fields_have_to_match(change):
+    text = make_model(make_class("a:a", make_field("x", "xs:int", name="x"), name="A")).to_json()
+    with pytest.raises(XNATSchemaError):
+        Model.from_json(change(text), lazy=True)
+
+
+@pytest.mark.parametrize("count", [-1, 10**12, True, 1.0, "1", None])
+def test_a_number_of_fields_that_cannot_be(count):
+    head, line = make_model(make_class("a:a", make_field("x", name="x"), name="A")).to_json().split("\n")
+    data = json.loads(head)
+    data["classes"][0][9] = count
+    with pytest.raises(XNATSchemaError):
+        Model.from_json(json.dumps(data) + "\n" + line, lazy=True)
+
+
+def test_stored_fields_are_counted_without_making_them():
+    model = make_model(make_class("a:a", make_field("x", "xs:int", name="x"), name="A"), make_class("a:b", name="B"))
+    lazy = Model.from_json(model.to_json(), lazy=True)
+    assert [definition.field_count() for definition in lazy.classes.values()] == [1, 0]
+    assert lazy.classes["a:a"].fields is lazy.classes["a:a"].fields
+    lazy.classes["a:b"].fields.append(make_field("y"))
+    assert [definition.field_count() for definition in lazy.classes.values()] == [1, 1]
+    lazy.classes["a:a"].fields = []
+    assert lazy.classes["a:a"].field_count() == 0
+
+
 @pytest.mark.parametrize("text", ["", "[]", "null", "{}", "{", b"\xff", "[" * 100000])
 def test_other_text_is_refused(text):
     with pytest.raises(XNATSchemaError):
