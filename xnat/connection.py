@@ -12,11 +12,13 @@ from __future__ import annotations
 import getpass
 import json
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from .exceptions import XNATError, XNATResponseError
+from .exceptions import XNATAuthError, XNATError, XNATResponseError
 from .pickling import Recipe, register, shared
 from .session import XNATSession
 from .versions import version_tuple
@@ -54,6 +56,8 @@ def connect(
     jsession: str | None = None,
     keepalive: bool | float = True,
     cache: bool = True,
+    pilot_timeout: Timeout = None,
+    cli: bool = False,
 ) -> XNATSession:
     """Connect to an XNAT server and make classes of its data model.
 
@@ -83,6 +87,9 @@ def connect(
     :param jsession: go on with this session of the server, instead of logging in
     :param keepalive: whether to send heartbeats, or how many seconds apart; by default at most 14 minutes
     :param cache: whether to keep the server's schemas in the user's cache directory (``XNAT_CACHE_DIR`` moves it)
+    :param pilot_timeout: timeout of the requests made while connecting; by default that of all requests
+    :param cli: for programs that are run one after the other: never prompt for a password, and leave the server's
+        session open at the end, so that the next can go on with its ``jsession``
     :return: the session
     :raises XNATLoginFailedError: the server refuses the credentials
     :raises XNATUnsafeNetrcError: others can read the netrc file
@@ -95,11 +102,21 @@ def connect(
     log = _logger(logger, loglevel, debug)
     address, _ = settle_server(server)
     client = HTTPClient(address, verify=verify, timeout=default_timeout, logger=log)
+    usual = client.timeout
+    if pilot_timeout is not None:
+        client.timeout = pilot_timeout
     session: XNATSession | None = None
     try:
         credentials = (
-            None if jsession else settle_credentials(client.server, user, password, netrc_file, prompt=getpass.getpass)
+            None
+            if jsession
+            else settle_credentials(
+                client.server, user, password, netrc_file, prompt=_no_prompt if cli else getpass.getpass
+            )
         )
+        if not no_parse_model:
+            # While the server is being waited for: three round trips leave time enough.
+            threading.Thread(target=_import_ahead, name="xnat-import", daemon=True).start()
         logged_in = _log_in(client, credentials, auth_provider, jsession, detect_redirect)
         session = XNATSession(
             client.server,
@@ -110,11 +127,12 @@ def connect(
             logged_in_user=logged_in,
             client=client,
         )
-        session._own_login = not jsession
+        session._own_login = not (jsession or cli)
         if not no_parse_model:
             session.classes = _classes(session, _Options(extension_types, debug, cache))
             session.classes.bind(session)
         session.keepalive = keepalive
+        client.timeout = usual
     except BaseException:
         _undo(client, session, own_login=not jsession)
         raise
@@ -152,6 +170,23 @@ def _reconnect(recipe: Recipe, credentials: Credentials) -> XNATSession:
         auth_provider=recipe.auth_provider,
         keepalive=recipe.keepalive,
         cache=recipe.cache,
+    )
+
+
+def _import_ahead() -> None:
+    """Import what is needed after the login."""
+    import concurrent.futures.thread
+
+    from . import xnatbases
+    from .convert_xsd import emit, load, snapshot
+    from .transport import keepalive
+
+    del concurrent, emit, keepalive, load, snapshot, xnatbases
+
+
+def _no_prompt(question: str = "") -> str:
+    raise XNATAuthError(
+        "No password was found, and with cli=True nobody is asked for it: give password=, XNAT_PASS or a netrc entry"
     )
 
 
@@ -316,8 +351,15 @@ def _look(session: XNATSession) -> _Seen:
     session._keep("xnat_version", version)
     try:
         schemas = asked[0].result()
-        plugins = asked[1].result()
     except XNATError:
-        return _Seen(version, None if asked[0].exception() else asked[0].result())
+        return _Seen(version)
+    try:
+        plugins = asked[1].result()
+    except XNATResponseError:
+        # Not every server tells everybody. A plug-in could then bring another schema of the same name unnoticed, so
+        # what is remembered counts for the day only.
+        plugins = f"unknown on {datetime.now(timezone.utc):%Y-%m-%d}"
+    except XNATError:
+        return _Seen(version, schemas)
     listed = sorted(map(str, schemas)) if isinstance(schemas, list) else schemas
     return _Seen(version, schemas, json.dumps([info, listed, plugins], sort_keys=True))

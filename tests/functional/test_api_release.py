@@ -4,6 +4,7 @@ tests of each part cover.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import io
 import json
@@ -467,3 +468,52 @@ def test_everything_may_be_named_as_words_of_paths_are(
         assert len(report.verified) == 8
         scan.resources[word].files[f"{word}/{word}"].delete()
         assert list(scan.resources[word].files) == [f"{word}.txt"]
+
+
+# -- connect() -----------------------------------------------------------------------------------------------------
+
+
+def test_b3_pilot_timeout_is_that_of_connecting_only(server: Sandbox) -> None:
+    server.faults.add(faults.delay(3), path=r"^/$", times=None)
+    with pytest.raises(exceptions.XNATConnectionError):
+        xnat.connect(server.url, server.user, server.password, pilot_timeout=0.2)
+    server.faults.clear()
+    with connect(server, pilot_timeout=30, default_timeout=77) as session:
+        assert session.client.timeout == 77
+    with connect(server, pilot_timeout=30) as session:
+        assert session.client.timeout == (constants.CONNECT_TIMEOUT, constants.READ_TIMEOUT)
+
+
+def test_b3_command_lines_are_not_prompted_and_leave_the_session_open(
+    server: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("getpass.getpass", lambda prompt: pytest.fail("prompted"))
+    with pytest.raises(exceptions.XNATAuthError, match="XNAT_PASS"):
+        xnat.connect(server.url, server.user, cli=True)
+    with connect(server, cli=True) as session:
+        jsession = session.jsession
+    with xnat.connect(server.url, jsession=jsession, no_parse_model=True) as again:
+        assert again.logged_in_user == server.user
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_servers_that_tell_nobody_their_plugins_are_remembered_for_a_day(
+    server: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setenv("XNAT_CACHE_DIR", str(tmp_path))
+    server.faults.add(faults.status(status), path="/xapi/plugins", times=None)
+
+    def schemas_fetched() -> int:
+        with server.record() as asked, connect(server):
+            return sum(entry.path.startswith("/xapi/schemas/") for entry in asked)
+
+    assert schemas_fetched() > 0
+    assert schemas_fetched() == 0
+
+    class Tomorrow(datetime.datetime):
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> Tomorrow:
+            return super().now(tz) + datetime.timedelta(days=1)
+
+    monkeypatch.setattr("xnat.connection.datetime", Tomorrow)
+    assert schemas_fetched() > 0

@@ -123,6 +123,8 @@ def connect(
     jsession: str | None = ...,
     keepalive: bool | float = ...,
     cache: bool = ...,
+    pilot_timeout: _Timeout = ...,
+    cli: bool = ...,
 ) -> {session}: ...
 """
 
