@@ -235,6 +235,20 @@ def test_g16_zip_of_a_resource(world: World) -> None:
     assert "Content-Length" not in response.headers
 
 
+@pytest.mark.parametrize("level", [None, "0", "1", "9"])
+def test_g16_compression_is_a_level_of_deflate(world: World, level: str | None) -> None:
+    # Java's zip streams store only members whose CRC is known before they begin.
+    world.put_file(f"{world.session}/resources/TEST/files/1.dcm")
+    response = world.owner.get(
+        f"{world.session}/resources/TEST/files", format="zip", **({"compression": level} if level else {})
+    )
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+        assert archive.testzip() is None
+        for line in archive.infolist():
+            assert line.compress_type == zipfile.ZIP_DEFLATED
+            assert line.flag_bits & 0x8
+
+
 @pytest.mark.parametrize("scan", ["1", "ALL"])
 def test_g17_zip_of_scans(world: World, scan: str) -> None:
     response = world.owner.get(f"{world.session}/scans/{scan}/files", format="zip")

@@ -203,11 +203,12 @@ class _Sink:
 
 def _zip(named: Iterable[tuple[str, StoredFile]], level: int) -> Iterator[bytes]:
     sink = _Sink()
-    method = zipfile.ZIP_DEFLATED if level else zipfile.ZIP_STORED
-    with zipfile.ZipFile(sink, "w", method, compresslevel=min(level, 9) or None) as archive:  # type: ignore[call-overload]
+    # XNAT sets the level only. Java's zip streams can't store members whose CRC isn't known beforehand.
+    method = zipfile.ZIP_DEFLATED
+    with zipfile.ZipFile(sink, "w", method, compresslevel=min(level, 9)) as archive:  # type: ignore[call-overload]
         for name, file in named:
             info = zipfile.ZipInfo(name, time.localtime(max(file.modified, 315619200))[:6])
-            info.compress_type = method
+            info.compress_type, info._compresslevel = method, min(level, 9)  # type: ignore[attr-defined]
             info.external_attr = 0o644 << 16
             with archive.open(info, "w", force_zip64=file.size > 2**31 - 2**24) as out:
                 for piece in pieces(file.file):
