@@ -115,7 +115,7 @@ def connect(
             )
         )
         if not no_parse_model:
-            # While the server is being waited for: three round trips leave time enough.
+            # While the server is being waited for: a round trip or two leave time enough.
             threading.Thread(target=_import_ahead, name="xnat-import", daemon=True).start()
         logged_in = _log_in(client, credentials, auth_provider, jsession, detect_redirect)
         session = XNATSession(
@@ -229,12 +229,10 @@ def _level(level: str | int | None) -> int:
 def _log_in(
     client: HTTPClient, credentials: Any, auth_provider: str | None, jsession: str | None, detect_redirect: bool
 ) -> str:
-    from .transport.auth import Credentials, login, probe
+    from .transport.auth import Credentials, enter
 
-    who = credentials or Credentials()
-    probed = probe(client, detect_redirect, anonymous=who.is_guest and not jsession)
     # The login's answer is the session's ID or a refusal; asking who we are would be one more round trip.
-    return login(client, who, auth_provider, jsession, verify=False, probed=probed).user
+    return enter(client, credentials or Credentials(), auth_provider, jsession, detect_redirect=detect_redirect).user
 
 
 @dataclass(frozen=True)

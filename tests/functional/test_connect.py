@@ -184,7 +184,7 @@ def test_context_path() -> None:
 def test_redirect_to_another_root_of_the_host_is_followed(caplog: pytest.LogCaptureFixture) -> None:
     with Sandbox(context_path="/xnat") as server:
         root = server.url.removesuffix("/xnat")
-        server.faults.add(path="/?", times=1, action=faults.redirect(f"{server.url}/"))
+        server.faults.add(path=r"^/$", times=1, action=faults.redirect(f"{server.url}/"))
         with caplog.at_level(logging.WARNING), xnat.connect(root, user="admin", password="admin") as session:
             assert session.server == server.url
     assert f"Detected a redirect from {root} to {server.url}" in caplog.text

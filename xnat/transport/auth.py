@@ -1,7 +1,8 @@
 """Where a server really is, logging in, logging in again, logging out.
 
 Requests while logging in, in their order: ``GET /`` (:func:`probe`), ``PUT /data/services/auth`` (:func:`login`),
-``GET /data/auth`` (:func:`whoami`). The last needs nothing but the cookie, so it can run beside other requests.
+``GET /data/auth`` (:func:`whoami`). The last needs nothing but the cookie, so it can run beside other requests; the
+first two run side by side where nobody can overhear them (:func:`enter`).
 
 Credentials go to the server they were meant for and to no other, not to where it redirects. They are sent once; from
 then on the session's cookie is enough.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,7 @@ from xnat.exceptions import (
     XNATError,
     XNATExpiredCredentialsError,
     XNATLoginFailedError,
+    XNATRedirectError,
     XNATValueError,
 )
 from xnat.transport import errors, pages, wire
@@ -37,6 +40,7 @@ __all__ = [
     "Credentials",
     "Login",
     "Probe",
+    "enter",
     "login",
     "logout",
     "probe",
@@ -54,6 +58,7 @@ _ID = re.compile(r"[\w.!~:+-]{1,128}\Z", re.ASCII)
 _USER = re.compile(r"User '(.+?)' is logged in")
 _EXPIRED = re.compile(r"password has expired", re.IGNORECASE)
 _REFUSED = re.compile(r"Login attempt failed", re.IGNORECASE)
+_LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
 # XNAT's front page, for servers without /data/auth
 _FRONT_PAGE = re.compile(r"Logged in as:\s*(?:&nbsp;\s*)?<(a|span)\b[^<>]*>([^<]{1,300})</", re.IGNORECASE)
 # Answers that settle something about a login. Others are a server in trouble: retried, then raised as what they are.
@@ -89,7 +94,86 @@ class Login:
         return f"Login(user={self.user!r})"
 
 
-def probe(client: HTTPClient, detect_redirect: bool = True, *, anonymous: bool = False) -> Probe:
+def enter(
+    client: HTTPClient,
+    credentials: Credentials,
+    auth_provider: str | None = None,
+    jsession: str | None = None,
+    *,
+    detect_redirect: bool = True,
+) -> Login:
+    """Finds out where the server really is, and logs in there: :func:`probe` and :func:`login`, in one round trip.
+
+    Where a login can't be overheard, over TLS and within this machine, there is no need to wait for the front page
+    before sending it to the server that was named. If that turns out to have moved, the login is made once more there.
+    Elsewhere the front page comes first: it may lead to https.
+    """
+    guest = credentials.is_guest and not jsession
+    if not detect_redirect or not (guest or _is_private(client.server)):
+        probed = probe(client, detect_redirect, anonymous=guest)
+        return login(client, credentials, auth_provider, jsession, verify=False, probed=probed)
+    asked_for = client.server
+    early = _Aside(lambda: login(client, credentials, auth_provider, jsession, verify=False))
+
+    def leave() -> None:
+        early.wait()
+        logout(client)
+
+    try:
+        probed = probe(client, anonymous=guest, leaving=leave)
+    except XNATRedirectError:
+        leave()
+        raise
+    if probed.server != asked_for:
+        return login(client, credentials, auth_provider, jsession, verify=False, probed=probed)
+    done = early.result()
+    if guest and probed.asks_for_login:
+        _check_guest(client)
+    return done
+
+
+class _Aside:
+    """A login in a thread of its own, which ends when the client is closed."""
+
+    def __init__(self, work: Callable[[], Login]) -> None:
+        self._work = work
+        self._done: Login | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="xnat-login", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._done = self._work()
+        except BaseException as error:
+            self._error = error
+
+    def wait(self) -> None:
+        """Until it has succeeded or failed."""
+        self._thread.join()
+
+    def result(self) -> Login:
+        """What came of it; raises what it raised."""
+        self.wait()
+        if self._done is None:
+            assert self._error is not None
+            raise self._error
+        return self._done
+
+
+def _is_private(server: str) -> bool:
+    """Whether what is sent there can't be read on the way."""
+    parts = urlsplit(server)
+    return parts.scheme == "https" or _LOOPBACK.fullmatch(parts.hostname or "") is not None
+
+
+def probe(
+    client: HTTPClient,
+    detect_redirect: bool = True,
+    *,
+    anonymous: bool = False,
+    leaving: Callable[[], object] = lambda: None,
+) -> Probe:
     """Where the server really is: asks for its front page, without credentials, and uses where that leads from then on.
 
     XNAT sends visitors from ``/`` to a page below ``/app``; that isn't another root. A context path or https on the
@@ -97,6 +181,7 @@ def probe(client: HTTPClient, detect_redirect: bool = True, *, anonymous: bool =
 
     :param detect_redirect: False: ask nothing
     :param anonymous: no credentials will be sent, so the server may send us to another one
+    :param leaving: called before another root URL is used
     :raises XNATRedirectError: if the server sends us elsewhere, or from https to http
     :raises XNATConnectionError: if nothing answers
     """
@@ -105,7 +190,14 @@ def probe(client: HTTPClient, detect_redirect: bool = True, *, anonymous: bool =
     asked_for = client.server
     for _ in range(5):
         response = client.request(
-            "GET", "/", accepted=range(100, 600), allow_redirects=False, allow_html=True, may_recover=False, attempts=2
+            "GET",
+            "/",
+            accepted=range(100, 600),
+            allow_redirects=False,
+            allow_html=True,
+            may_recover=False,
+            with_session=False,
+            attempts=2,
         )
         target = uris.redirect_target(response.url, response.headers.get("Location", ""))
         if response.status_code not in (301, 302, 303, 307, 308) or not target:
@@ -114,6 +206,7 @@ def probe(client: HTTPClient, detect_redirect: bool = True, *, anonymous: bool =
         if root == client.server:
             return Probe(root, pages.is_login_url(target))
         _check_move(asked_for, root, anonymous=anonymous)
+        leaving()
         client.logger.warning("Detected a redirect from %s to %s, using %s from now on", client.server, root, root)
         client.rebase(root)
         if pages.is_login_url(target):
@@ -321,16 +414,24 @@ def _as_guest(client: HTTPClient, probed: Probe | None) -> str:
     to find out.
     """
     response = _ask(client, "GET", "/data/JSESSION", with_session=False)
-    admitted = response.status_code not in (401, 403)
-    if admitted and response.status_code == 200:
+    if response.status_code in (401, 403):
+        raise _no_guests(client)
+    if response.status_code == 200:
         client.jsession = _session_id(response)
-    if admitted and probed is not None and probed.asks_for_login:
-        listing = _ask(client, "GET", "/data/projects", query={"format": "json", "columns": "ID"})
-        admitted = listing.status_code not in (301, 302, 303, 401, 403) and not pages.is_login_page(listing.content)
-    if not admitted:
-        client.jsession = None
-        raise XNATLoginFailedError(f"{client.server} admits no guests: give a user and password, or a netrc entry")
+    if probed is not None and probed.asks_for_login:
+        _check_guest(client)
     return GUEST
+
+
+def _check_guest(client: HTTPClient) -> None:
+    listing = _ask(client, "GET", "/data/projects", query={"format": "json", "columns": "ID"})
+    if listing.status_code in (301, 302, 303, 401, 403) or pages.is_login_page(listing.content):
+        raise _no_guests(client)
+
+
+def _no_guests(client: HTTPClient) -> XNATLoginFailedError:
+    client.jsession = None
+    return XNATLoginFailedError(f"{client.server} admits no guests: give a user and password, or a netrc entry")
 
 
 def _continue(client: HTTPClient, jsession: str) -> str:

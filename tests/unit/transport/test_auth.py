@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 import pickle
+import threading
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +21,8 @@ from xnat.exceptions import (
     XNATRedirectError,
     XNATResponseError,
 )
-from xnat.transport.auth import Credentials, Login, Probe, login, logout, probe, relogin, root_of, whoami
+from xnat.transport import auth
+from xnat.transport.auth import Credentials, Login, Probe, enter, login, logout, probe, relogin, root_of, whoami
 from xnat.transport.client import HTTPClient
 
 from .scripted_server import CERTIFICATE, LOGIN_PAGE, STATUS_PAGE, Answer, Arrived, Server
@@ -199,6 +201,110 @@ def test_a_circle_ends(server: Server, client: HTTPClient) -> None:
 def test_nobody_there(make_client: Make) -> None:
     with pytest.raises(XNATConnectionError, match="Could not connect to http://127.0.0.1:1 "):
         probe(make_client("http://127.0.0.1:1"))
+
+
+# -- both at once
+
+
+def test_the_front_page_and_the_login_need_not_wait_for_each_other(server: Server, client: HTTPClient) -> None:
+    xnat = Xnat(server)
+    both = threading.Barrier(2, timeout=60)
+
+    def answer(arrived: Arrived) -> Answer:
+        both.wait()
+        return xnat.answer(arrived)
+
+    server.default = answer
+    assert enter(client, ME) == Login("admin", ID)
+    assert sorted(server.paths) == ["GET /", "PUT /data/services/auth"]
+    assert client.jsession == ID
+
+
+@pytest.mark.parametrize(
+    ("server", "private"),
+    [
+        ("https://xnat.example.com", True),
+        ("http://localhost:8080/xnat", True),
+        ("http://127.0.0.1:80", True),
+        ("http://127.9.8.7", True),
+        ("http://[::1]:8080", True),
+        ("http://xnat.example.com", False),
+        ("http://10.0.0.1", False),
+        ("http://127.0.0.1.example.com", False),
+        ("http://localhost.example.com", False),
+    ],
+)
+def test_what_can_be_overheard_on_the_way(server: str, private: bool) -> None:
+    assert auth._is_private(server) is private
+
+
+def test_where_a_login_can_be_overheard_the_front_page_comes_first(
+    make_server: Make, make_client: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "_is_private", lambda server: server.startswith("https:"))
+    plain, secure = make_server(), make_server(tls=True)
+    Xnat(secure)
+    plain.default = Answer(301, b"", {"Location": secure.url + "/"})
+    client = make_client(plain.url, verify=str(CERTIFICATE))
+    assert enter(client, ME) == Login("admin", ID)
+    assert plain.paths == ["GET /"]
+    assert secure.paths == ["GET /", "PUT /data/services/auth"]
+
+
+@pytest.mark.parametrize("admitted", [True, False])
+def test_where_the_server_has_moved_the_login_is_made_again_there(
+    server: Server, client: HTTPClient, admitted: bool
+) -> None:
+    xnat = Xnat(server, front=GUEST_PAGE)
+
+    def answer(arrived: Arrived) -> Answer:
+        if arrived.path == "/":
+            return Answer(302, b"", {"Location": "/xnat/"})
+        if not arrived.path.startswith("/xnat/") and not admitted:
+            return Answer(404, b"nothing here")
+        arrived.path = arrived.path.removeprefix("/xnat")
+        return xnat.answer(arrived)
+
+    server.default = answer
+    assert enter(client, ME) == Login("admin", ID)
+    assert client.server == server.url + "/xnat"
+    assert ("DELETE /data/JSESSION" in server.paths) is admitted
+    assert server.paths[-1] == "PUT /data/services/auth"
+    client.recover()  # type: ignore[misc]
+
+
+def test_a_login_that_was_made_before_the_server_sent_us_elsewhere_is_ended(
+    make_server: Make, make_client: Make
+) -> None:
+    server, evil = make_server(), make_server()
+    xnat = Xnat(server)
+    server.default = lambda arrived: (
+        Answer(302, b"", {"Location": evil.url + "/"}) if arrived.path == "/" else xnat.answer(arrived)
+    )
+    with pytest.raises(XNATRedirectError, match="connect to .* directly"):
+        enter(make_client(server.url), ME)
+    assert sorted(server.paths) == ["DELETE /data/JSESSION", "GET /", "PUT /data/services/auth"]
+    assert evil.requests == []
+
+
+def test_a_refusal_is_raised_although_the_front_page_was_had(server: Server, client: HTTPClient) -> None:
+    Xnat(server)
+    with pytest.raises(XNATLoginFailedError, match="Authentication failed"):
+        enter(client, Credentials("admin", "wrong", "argument"))
+
+
+@pytest.mark.parametrize("front", [b"", GUEST_PAGE])
+def test_a_guest_hears_from_the_front_page_whether_to_find_out(
+    server: Server, client: HTTPClient, front: bytes
+) -> None:
+    Xnat(server, front=front, closed=not front)
+    if front:
+        assert enter(client, Credentials()).user == "guest"
+        assert sorted(server.paths) == ["GET /", "GET /data/JSESSION"]
+    else:
+        with pytest.raises(XNATLoginFailedError, match="admits no guests"):
+            enter(client, Credentials())
+        assert client.jsession is None
 
 
 @pytest.mark.parametrize(
