@@ -116,7 +116,7 @@ def connect(
         )
         if not no_parse_model:
             # While the server is being waited for: a round trip or two leave time enough.
-            threading.Thread(target=_import_ahead, name="xnat-import", daemon=True).start()
+            threading.Thread(target=_import_ahead, name="xnat-import").start()
         logged_in = _log_in(client, credentials, auth_provider, jsession, detect_redirect)
         session = XNATSession(
             client.server,
