@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Table",
     "cell_text",
+    "duplicates",
     "front_page",
     "json_answer",
     "login_page",
@@ -87,6 +88,12 @@ def text(body: str | bytes = "", status: int = 200, content_type: str = "text/pl
 def json_answer(data: Any, status: int = 200, content_type: str = "application/json;charset=UTF-8") -> Response:
     """Any data as JSON."""
     return Response(json.dumps(data, ensure_ascii=False), status, content_type=content_type)
+
+
+def duplicates(names: Sequence[str]) -> Response:
+    """The files that exist and were not replaced: JSON without blanks, said to be HTML."""
+    body = json.dumps({"duplicates": names}, ensure_ascii=False, separators=(",", ":"))
+    return Response(body, content_type="text/html;charset=UTF-8")
 
 
 def xml_answer(body: str | bytes, content_type: str = "text/xml;charset=UTF-8") -> Response:

@@ -144,7 +144,7 @@ def put(context: Context) -> Response:
     if not any_file:
         raise Refused(400, "The request brought no file.")
     if duplicates:
-        return render.json_answer({"duplicates": duplicates}, content_type="text/html")
+        return render.duplicates(duplicates)
     return render.text()
 
 
