@@ -172,3 +172,15 @@ def test_a16_front_page_shows_the_user(world: World) -> None:
     found = re.search(pattern, response.text)
     assert found
     assert found[2] == world.users["owner"]
+
+
+def test_a_browsers_need_a_token_to_write(world: World) -> None:
+    browser = {"User-Agent": "Mozilla/5.0"}
+    api = world.owner
+    token = api.get("/data/JSESSION", CSRF="true").text.partition("XNAT_CSRF=")[2]
+    assert token
+    path = f"/data/projects/{world.p}/subjects/FORGED"
+    assert api.send("PUT", path, {}, headers=browser).status_code == 403
+    assert api.get(path).status_code == 404
+    assert api.send("PUT", path, {"XNAT_CSRF": token}, headers=browser).status_code == 201
+    assert api.send("GET", path, {}, headers=browser).status_code == 200

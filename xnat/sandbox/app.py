@@ -56,6 +56,15 @@ def routes() -> list[Route]:
     return found
 
 
+def _refuse_forgery(context: Context) -> None:
+    """A page elsewhere can make a browser write, but does not know the token of its session. Scripts need none."""
+    request = context.request
+    if request.method in ("GET", "HEAD") or not _BROWSER.search(request.headers.get("User-Agent", "")):
+        return
+    if context.session is None or context.params.get("XNAT_CSRF") != context.session.csrf:
+        raise Refused(403, "Browsers need the session's XNAT_CSRF token to write.")
+
+
 class FormRequest(Request):
     """A request whose form may be as large as a real server takes: many fields of an object in one form."""
 
@@ -141,6 +150,8 @@ class Application:
             "/" + "/".join(segments), trailing,
         )  # fmt: skip
         try:
+            if segments[:1] == ["data"] and not route.open:
+                _refuse_forgery(context)
             response = route.view(context)
         except Refused as refusal:
             response = self._refusal(segments, refusal)
