@@ -56,3 +56,18 @@ def test_b5_every_schema_parses(world: World) -> None:
 def test_b6_site_configuration_is_closed(world: World) -> None:
     assert requests.get(f"{world.sandbox.url}/xapi/siteConfig").status_code == 401
     assert world.admin.get("/xapi/siteConfig").json()["siteId"]
+
+
+def test_b_site_configuration_is_changed_by_administrators(world: World) -> None:
+    assert world.owner.send("POST", "/xapi/siteConfig", {}, json={"requireLogin": True}).status_code == 403
+    assert world.admin.send("POST", "/xapi/siteConfig", {}, json={"requireLogin": True}).status_code == 200
+    assert world.admin.get("/xapi/siteConfig").json()["requireLogin"] is True
+
+
+def test_b_users_are_changed_by_administrators(world: World) -> None:
+    path = f"/xapi/users/{world.users['bob']}"
+    assert world.owner.send("PUT", path, {}, json={"firstName": "Robert"}).status_code == 403
+    assert world.admin.send("PUT", path, {}, json={"firstName": "Robert"}).status_code == 200
+    found = world.admin.get(path).json()
+    assert (found["firstName"], found["lastName"]) == ("Robert", "L")
+    assert world.as_user("bob").get("/data/auth").status_code == 200

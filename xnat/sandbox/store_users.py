@@ -109,6 +109,16 @@ class Users:
             assert user is not None
             return user
 
+    def change(self, login: str, password: str | None = None, **details: str) -> None:
+        """Change a user's password, ``firstname``, ``lastname`` or ``email``; what is not given stays."""
+        values: dict[str, str] = {name: details[name] for name in ("firstname", "lastname", "email") if name in details}
+        if password:
+            salt = secrets.token_hex(8)
+            values["password"] = f"{salt}${_hash(password, salt)}"
+            self._good.pop(login, None)
+        for name, value in values.items():
+            self._database.run(f"UPDATE users SET {name} = ? WHERE login = ?", value, login)  # noqa: S608 - fixed names
+
     def get(self, login: str) -> User | None:
         """The user with that login."""
         row = self._database.row("SELECT * FROM users WHERE login = ?", login)

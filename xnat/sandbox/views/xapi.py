@@ -68,6 +68,22 @@ def site_config(context: Context) -> Response:
     return render.json_answer(_site(context))
 
 
+SITE_SETTINGS = {"requireLogin": "require_login", "restrictUserListAccessToAdmins": "restrict_user_list"}
+
+
+def change_site(context: Context) -> Response:
+    """POST /xapi/siteConfig: administrators only; of what the sandbox has no use for nothing is kept."""
+    if not context.user.admin:
+        raise Refused(403)
+    data = context.request.get_json(force=True, silent=True)
+    if not isinstance(data, dict):
+        raise Refused(400, "The settings are needed as a JSON object")
+    for name, attribute in SITE_SETTINGS.items():
+        if name in data:
+            setattr(context.settings, attribute, str(data[name]).lower() == "true")
+    return render.text()
+
+
 def site_value(context: Context) -> Response:
     """GET /xapi/siteConfig/{name} of the values a login page needs."""
     return render.text(str(_site(context)[context.url_path.rpartition("/")[2]]))
@@ -238,11 +254,14 @@ def create_user(context: Context) -> Response:
         raise Refused(400, "A user needs a username and a password")
     if known is not None and context.request.method == "POST":
         raise Refused(409, f"User {login} exists")
-    if known is None or data.get("password"):
-        details = {"firstname": "firstName", "lastname": "lastName", "email": "email"}
-        values = {name: str(data.get(key, "")) for name, key in details.items()}
+    details = {"firstname": "firstName", "lastname": "lastName", "email": "email"}
+    values = {name: str(data[key]) for name, key in details.items() if data.get(key) is not None}
+    if known is None:
         context.store.users.add(login, str(data["password"]), admin=bool(data.get("admin")), **values)
-    context.store.users.enable(login, bool(data.get("enabled", True)))
+    else:
+        context.store.users.change(login, data.get("password"), **values)
+    if known is None or data.get("enabled") is not None:
+        context.store.users.enable(login, bool(data.get("enabled", True)))
     user = context.store.users.get(login)
     assert user is not None
     return render.json_answer(_profile(user), 201 if known is None else 200)
@@ -291,6 +310,7 @@ ROUTES = [
     Route("GET", "/xapi/siteConfig/buildInfo", build_info, open=True),
     Route("GET", "/xapi/siteConfig/uptime", uptime),
     Route("GET", "/xapi/siteConfig", site_config),
+    Route("POST", "/xapi/siteConfig", change_site),
     *(
         Route("GET", f"/xapi/siteConfig/{name}", site_value, open=True)
         for name in ("siteId", "siteUrl", "siteHome", "siteLogoPath")
