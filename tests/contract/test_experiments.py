@@ -291,3 +291,15 @@ def test_e_columns_of_scans_give_a_row_each(world: World) -> None:
     found = {(row["label"], row["xnat:mrscandata/id"], row["xnat:mrscandata/type"]) for row in rows}
     assert found == {("SESS1", "1", "T1"), ("SESS1", "2", "T2")}
     assert rows[0]["xnat:mrsessiondata/id"] == world.session_id()
+
+
+def test_e_recent_experiments_have_a_title_of_their_own(world: World) -> None:
+    result = world.owner.get("/data/experiments", recent="1", format="json").json()["ResultSet"]
+    assert result["title"] == "Recent Experiments"
+    assert world.session_id() in {row["ID"] for row in result["Result"]}
+
+
+def test_e_unknown_item_handler(world: World) -> None:
+    response = world.owner.get(world.session, handler="noSuchHandler")
+    assert response.status_code == 400
+    assert "Invalid handler definition: noSuchHandler" in response.text

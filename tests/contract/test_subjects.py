@@ -137,3 +137,10 @@ def test_d_filters(world: World) -> None:
     assert labels == {"A1", "A2"}
     assert {row["label"] for row in world.owner.rows(path, columns="label", gender="male")} == {"A1"}
     assert {row["label"] for row in world.owner.rows(path, columns="label", label="SUBJ1,A2")} == {"SUBJ1", "A2"}
+
+
+def test_d_column_by_the_path_of_a_short_name(world: World) -> None:
+    world.owner.put(world.subject, gender="female")
+    path = "xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/gender"
+    (row,) = world.owner.rows(f"/data/projects/{world.p}/subjects", columns=path)
+    assert row["gender"] == "female"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-__all__ = ["folder_timestamp", "java_date", "now_ms", "timestamp"]
+__all__ = ["days_ago", "folder_timestamp", "java_date", "now_ms", "timestamp"]
 
 
 def timestamp(moment: datetime.datetime | None = None) -> str:
@@ -18,6 +18,11 @@ def folder_timestamp(moment: datetime.datetime | None = None) -> str:
     """``20161107_114859342``: the name of a prearchive folder."""
     moment = moment or datetime.datetime.now()
     return f"{moment:%Y%m%d_%H%M%S}{moment.microsecond // 1000:03d}"
+
+
+def days_ago(days: int) -> str:
+    """The timestamp of this moment some days ago."""
+    return timestamp(datetime.datetime.now() - datetime.timedelta(days=days))
 
 
 def java_date(text: str) -> str:

@@ -28,8 +28,8 @@ __all__ = ["Line", "Listing", "lines"]
 
 # Parameters that are never filters, whatever short names there are.
 RESERVED = {
-    "columns", "format", "limit", "offset", "sortby", "sortorder", "xsitype", "file_stats", "stats", "all", "restrict",
-    "concealhiddenfields", "xnat_csrf",
+    "columns", "format", "limit", "offset", "recent", "sortby", "sortorder", "xsitype", "file_stats", "stats", "all",
+    "restrict", "concealhiddenfields", "xnat_csrf",
 }  # fmt: skip
 
 _SELECT = (
@@ -174,7 +174,7 @@ class Listing:
             # XNAT finds fields whatever the case of their names; the values are found by the schema's spelling.
             path.steps[0].name = spelled[0]
         column = self._locate(name.lower(), path)
-        column.key = self._short(root, path.plain) or name.lower()
+        column.key = self._short(root, name.partition("/")[2] if path.root else name) or name.lower()
         return column
 
     def _short(self, root: str, path: str) -> str | None:
@@ -184,7 +184,7 @@ class Listing:
         own = (
             bringing is not None
             and self._schemas.is_a(root, ROOTS[self._kind])
-            and path.split("/")[0] in bringing.nodes
+            and path.partition("/")[0].partition("[")[0] in bringing.nodes
         )
         return short if short is not None and (own or root == ROOTS[self._kind]) else None
 

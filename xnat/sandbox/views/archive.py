@@ -24,6 +24,8 @@ NEED_CONTENTS = "Need PUT Contents"
 
 def answer_item(context: Context, record: Record) -> Response:
     """An item as JSON or, without ``format``, XML."""
+    if context.query.get("handler"):  # plug-ins bring them; without any there is none to ask for
+        raise Refused(400, f"Invalid handler definition: {context.query['handler']}")
     store = context.store
     item = assemble(store, record, project=lookup.seen_project(context))
     if context.format == "json":
@@ -69,8 +71,15 @@ def put_subject(context: Context) -> Response:
     if existing is None:
         record = _new_subject(context, name, sent)
         return render.text(record.id, 201)
-    context.require("edit", existing)
+    _require_edit(context, existing)
     return _update(context, existing, sent) or render.text(existing.id)
+
+
+def _require_edit(context: Context, existing: Record, missing: str = "") -> None:
+    """404 for what cannot be seen; but 403 in a project that is seen, as protected ones are by everybody."""
+    if "project" in context.path and not context.can("read", existing):
+        _writable_project(context)
+    context.require("edit", existing, missing)
 
 
 def _new_subject(context: Context, label: str, sent: Submission) -> Record:
@@ -103,7 +112,7 @@ def put_experiment(context: Context) -> Response:
     existing = lookup.find_experiment(context)
     sent = submission(context, "experiment", existing.xsi_type if existing else "")
     if existing is not None:
-        context.require("edit", existing, lookup.NO_ITEM)
+        _require_edit(context, existing, lookup.NO_ITEM)
         return _update(context, existing, sent) or render.text(existing.id)
     if "project" not in context.path:
         raise Refused(404, lookup.NO_ITEM)

@@ -8,18 +8,22 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from .. import lookup, render
+from ..clock import days_ago
 from ..errors import Refused
 from ..query import Line, Listing, lines
 from ..render import Table
 from ..routing import Context, Route
 from ..shortcuts import DEFAULTS
 from ..store import Record
+from .project_table import asked_for, project_table
 
 DEFAULT_LIMIT = 100
 
 
 def projects(context: Context) -> Response:
     """GET /data/projects: those the user may read."""
+    if asked_for(context):
+        return project_table(context)
     readable = context.store.users.readable_projects(context.user)
     listed = lines(context.store, "o.kind = 'project'")
     wanted = context.query.get("restrict")
@@ -50,7 +54,12 @@ def experiments(context: Context) -> Response:
     """GET /data/experiments: every experiment, assessors too."""
     listing = Listing(context, "experiment", defaults=_experiment_columns(context), root_key=False)
     listed = _readable(context, "'experiment', 'assessor'")
-    return _answer(context, listing, listed, _uri("/data/experiments"), paged=True, title="Matching experiments")
+    title = "Matching experiments"
+    if "recent" in context.query:
+        oldest = days_ago(_number(context, "recent", 60))
+        listed = [line for line in listed if line.row and line.row["insert_date"] >= oldest]
+        title = "Recent Experiments"
+    return _answer(context, listing, listed, _uri("/data/experiments"), paged=True, title=title)
 
 
 def _experiment_columns(context: Context) -> list[str]:
