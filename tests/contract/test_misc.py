@@ -46,6 +46,7 @@ def test_j9_who_may_configure(world: World) -> None:
     world.owner.send("PUT", path, {}, data="one")
     assert world.as_user("member").send("PUT", path, {}, data="two").status_code == 403
     assert world.as_user("stranger").get(path).status_code == 404
+    assert world.as_user("stranger").send("PUT", path, {}, data="two").status_code == 403
     assert world.owner.send("PUT", "/data/config/TOOL/path", {}, data="one").status_code == 403
 
 

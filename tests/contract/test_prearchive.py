@@ -196,6 +196,11 @@ def test_i17_delete(api: Api, project: str, waiting: str) -> None:
     assert api.delete(waiting).status_code == 404
 
 
+def test_i17_delete_with_more_in_the_path(api: Api, waiting: str) -> None:
+    assert api.delete(f"{waiting}/more").status_code == 400
+    assert api.get(waiting, format="json").status_code == 200
+
+
 def test_delete_of_a_scan(api: Api, project: str) -> None:
     uri = api.uploaded(series_700(), dest=f"/prearchive/projects/{project}")
     assert api.delete(f"{uri}/scans/9").status_code == 404

@@ -17,11 +17,13 @@ KIND = "config"
 
 
 def _owner(context: Context, action: str) -> str:
-    """The project of the path, or '' for the site's: 404 when it cannot be seen, 403 without the right."""
+    """The project of the path, or '' for the site's. Who may not read gets 404, who may not write 403."""
     if "project" in context.path:
-        project = context.require("read", context.store.archive.project(context.path["project"]))
+        project = context.store.archive.project(context.path["project"])
+        if project is None or (action == "read" and not context.can("read", project.id)):
+            raise Refused(404)
         if not context.can(action, project.id):
-            raise Refused(403 if action != "read" else 404)
+            raise Refused(403)
         return project.id
     if action != "read" and not context.user.admin:
         raise Refused(403)

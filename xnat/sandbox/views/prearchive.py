@@ -179,6 +179,12 @@ def remove(context: Context) -> Response:
     return render.text()
 
 
+def refuse_more(context: Context) -> Response:
+    """DELETE of what is below a session but not one of its scans."""
+    _row(context)
+    raise Refused(400, "Only a session or one of its scans can be deleted.")
+
+
 def logs(context: Context) -> Response:
     """What happened to the session: all of it, or the last line."""
     lines = _row(context).extra.get("logs", [])
@@ -367,6 +373,7 @@ ROUTES = [
     Route("GET", SESSION, session),
     Route("POST PUT", SESSION, act),
     Route("DELETE", SESSION, remove),
+    Route("DELETE", SESSION + "/{rest*}", refuse_more),
     Route("GET", SESSION + "/logs", logs),
     Route("GET", SESSION + "/logs/{which}", logs),
     Route("GET", SESSION + "/scans", scans),

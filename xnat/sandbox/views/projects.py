@@ -27,15 +27,20 @@ def get_project(context: Context) -> Response:
     """GET /data/projects/{project}, by ID or alias."""
     record = lookup.project(context)
     name, _, value = context.path.get("rest", "").partition("/")
-    if name in SETTINGS and not value:
-        return render.text(str(record.item.fields.get(SETTINGS[name][0], "")))
-    return answer_item(context, record)
+    if not name:
+        return answer_item(context, record)
+    if name not in SETTINGS or value:
+        raise Refused(400, f"Unknown project setting {context.path['rest']}")
+    return render.text(str(record.item.fields.get(SETTINGS[name][0], "")))
 
 
 def put_project(context: Context) -> Response:
     """PUT /data/projects/{project}: 200 and nothing, new or not."""
     existing = context.store.archive.project(context.path["project"])
     sent = submission(context, "project", default_type=ROOTS["project"])
+    if existing is not None and existing.id != context.path["project"]:
+        # Reading goes by alias too; writing takes the name for the ID of a new project, which is then taken.
+        raise Refused(409, f"Requested new project conflicts with existing projects: {existing.id}")
     if existing is None:
         id = context.path["project"]
         if sent.identity.get("id", id) != id:
