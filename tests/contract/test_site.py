@@ -71,3 +71,32 @@ def test_b_users_are_changed_by_administrators(world: World) -> None:
     found = world.admin.get(path).json()
     assert (found["firstName"], found["lastName"]) == ("Robert", "L")
     assert world.as_user("bob").get("/data/auth").status_code == 200
+
+
+def test_b2_one_build_property(world: World) -> None:
+    url = f"{world.sandbox.url}/xapi/siteConfig/buildInfo"
+    version = requests.get(f"{url}/version")
+    assert version.status_code == 200
+    assert version.text.strip('"') == requests.get(url).json()["version"]
+
+
+def test_b_groups_of_a_user(world: World) -> None:
+    path = f"/xapi/users/{world.users['bob']}/groups"
+    group = f"{world.p}_member"
+    assert world.owner.put(f"{path}/{group}").status_code == 403
+    assert world.admin.put(f"{path}/{group}").status_code == 200
+    assert group in world.admin.get(path).json()
+    assert world.as_user("bob").get(f"/data/projects/{world.p}").status_code == 200
+    assert world.admin.delete(f"{path}/{group}").status_code == 200
+    assert group not in world.admin.get(path).json()
+
+
+def test_b_disabled_users_do_not_get_in(world: World) -> None:
+    path = f"/xapi/users/{world.users['bob']}/enabled"
+    assert world.owner.put(f"{path}/false").status_code == 403
+    assert world.admin.put(f"{path}/false").status_code == 200
+    try:
+        assert world.as_user("bob").get("/data/auth").status_code == 401
+    finally:
+        world.admin.put(f"{path}/true")
+    assert world.as_user("bob").get("/data/auth").status_code == 200

@@ -20,8 +20,12 @@ _STARTED = time.monotonic()
 
 def build_info(context: Context) -> Response:
     """GET /xapi/siteConfig/buildInfo: open to everybody."""
+    return render.json_answer(_build(context))
+
+
+def _build(context: Context) -> dict[str, str]:
     version = context.settings.xnat_version
-    info = {
+    return {
         "version": version,
         "buildNumber": "1",
         "buildDate": "Mon Jan 01 00:00:00 UTC 2024",
@@ -34,7 +38,15 @@ def build_info(context: Context) -> Response:
         "branch": "sandbox",
         "timestamp": "1704067200000",
     }
-    return render.json_answer(info)
+
+
+def build_property(context: Context) -> Response:
+    """GET /xapi/siteConfig/buildInfo/{property}: one value as text."""
+    name = context.path["property"]
+    info = _build(context)
+    if name not in info:
+        raise Refused(404, f"No build property {name}")
+    return render.text(info[name])
 
 
 def uptime(context: Context) -> Response:
@@ -267,6 +279,34 @@ def create_user(context: Context) -> Response:
     return render.json_answer(_profile(user), 201 if known is None else 200)
 
 
+def _administered_user(context: Context) -> User:
+    if not context.user.admin:
+        raise Refused(403)
+    return _wanted_user(context)
+
+
+def user_enabled(context: Context) -> Response:
+    """GET /xapi/users/{login}/enabled, PUT .../enabled/{flag}: whether the user is let in."""
+    if context.request.method == "GET":
+        return render.json_answer(_wanted_user(context).enabled)
+    user = _administered_user(context)
+    context.store.users.enable(user.login, context.path["flag"].lower() == "true")
+    return render.json_answer(True)
+
+
+def change_user_group(context: Context) -> Response:
+    """PUT or DELETE /xapi/users/{login}/groups/{group}: into a project's group, and out of it."""
+    user = _administered_user(context)
+    project, _, role = context.path["group"].rpartition("_")
+    if role not in ROLES or context.store.archive.project(project) is None:
+        raise Refused(404, f"No group {context.path['group']}")
+    if context.request.method == "PUT":
+        context.store.users.set_role(project, user.login, role)
+    else:
+        context.store.users.remove_role(project, user.login, role)
+    return user_groups(context)
+
+
 def active_users(context: Context) -> Response:
     """GET /xapi/users/active: the sessions of each user."""
     if not context.user.admin:
@@ -308,6 +348,7 @@ _TYPES = "/xapi/schemas/datatypes"
 
 ROUTES = [
     Route("GET", "/xapi/siteConfig/buildInfo", build_info, open=True),
+    Route("GET", "/xapi/siteConfig/buildInfo/{property}", build_property, open=True),
     Route("GET", "/xapi/siteConfig/uptime", uptime),
     Route("GET", "/xapi/siteConfig", site_config),
     Route("POST", "/xapi/siteConfig", change_site),
@@ -338,6 +379,9 @@ ROUTES = [
     Route("GET", "/xapi/users/{login}", profile),
     Route("PUT", "/xapi/users/{login}", create_user),
     Route("GET", "/xapi/users/{login}/groups", user_groups),
+    Route("PUT DELETE", "/xapi/users/{login}/groups/{group}", change_user_group),
     Route("GET", "/xapi/users/{login}/roles", user_roles),
+    Route("GET", "/xapi/users/{login}/enabled", user_enabled),
+    Route("PUT", "/xapi/users/{login}/enabled/{flag}", user_enabled),
     Route("GET", "/xapi/access/projects", accessible_projects),
 ]
