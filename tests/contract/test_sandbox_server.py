@@ -23,7 +23,8 @@ from lxml import etree
 
 from xnat.sandbox import Sandbox
 
-from .contract_tools import Api
+from .contract_tools import MR as MR_FILE
+from .contract_tools import Api, packed
 
 MR = "xnat:mrSessionData"
 BYTES = {"Content-Type": "application/octet-stream"}
@@ -142,6 +143,42 @@ def test_context_path() -> None:
         assert requests.get(server.url.removesuffix("/xnat") + "/data/projects").status_code == 404
         result = api.get("/data/projects/P/files", format="json").json()["ResultSet"]
         assert result["Columns"][0]["serverRoot"] == "/xnat"
+
+
+RECEIVED = {"import_handler": "DICOM-zip", "session": "IDLE", "subject": "SUBJ"}
+
+
+def test_waiting_sessions_are_built_when_nothing_more_arrives() -> None:
+    with Sandbox(idle_seconds=0) as sandbox, Api.of(sandbox) as api:
+        project = api.new_project(code="0")
+        uri = api.uploaded(packed(MR_FILE), project=project, **RECEIVED)
+        (row,) = api.rows(f"/data/prearchive/projects/{project}")
+        assert (row["status"], f"/data{row['url']}") == ("READY", uri)
+        assert api.get(uri).status_code == 200
+
+
+def test_waiting_sessions_of_automatic_projects_are_archived() -> None:
+    with Sandbox(idle_seconds=0) as sandbox, Api.of(sandbox) as api:
+        sandbox.add_user("sender", "secret")
+        project = api.new_project(code="4")
+        api.put(f"/data/projects/{project}/users/Members/sender")
+        with Api(sandbox.url, "sender", "secret") as sender:
+            sender.uploaded(packed(MR_FILE), project=project, **RECEIVED)
+        path = f"/data/projects/{project}/subjects/SUBJ/experiments"
+        (row,) = api.rows(path, columns="label,insert_user")
+        assert (row["label"], row["insert_user"]) == ("IDLE", "sender")
+        assert api.rows("/data/prearchive") == []
+        api.uploaded(packed(MR_FILE), project=project, **RECEIVED)
+        assert [row["status"] for row in api.rows("/data/prearchive")] == ["CONFLICT"]
+        api.uploaded(packed(MR_FILE), project=project, prevent_auto_commit="true", **{**RECEIVED, "session": "HELD"})
+        assert {row["folderName"]: row["status"] for row in api.rows("/data/prearchive")}["HELD"] == "READY"
+
+
+def test_waiting_sessions_wait() -> None:
+    with Sandbox() as sandbox, Api.of(sandbox) as api:
+        project = api.new_project(code="4")
+        api.uploaded(packed(MR_FILE), project=project, **RECEIVED)
+        assert [row["status"] for row in api.rows("/data/prearchive")] == ["RECEIVING"]
 
 
 def test_guests_of_an_open_site() -> None:

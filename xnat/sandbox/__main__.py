@@ -26,6 +26,10 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--xnat-version", default="1.8.9", metavar="VERSION", help="which XNAT to be")
     arguments.add_argument("--context-path", default="", metavar="PATH", help="serve below this path, such as /xnat")
     arguments.add_argument("--delay", type=float, default=0.0, metavar="SECONDS", help="wait before every answer")
+    arguments.add_argument(
+        "--idle-seconds", type=float, default=300.0, metavar="SECONDS",
+        help="how long a session that is being received waits for more files (default: 300)",
+    )  # fmt: skip
     return arguments
 
 

@@ -20,6 +20,7 @@ from . import render
 from .clock import now_ms
 from .errors import Refused
 from .faults import Disconnect, Faults
+from .idle import settle
 from .record import Recorder
 from .routing import Context, Route, Router, split_path
 from .sessions import Sessions, WebSession
@@ -107,6 +108,7 @@ class Application:
         raw = request.environ.get("REQUEST_URI") or request.environ.get("RAW_URI") or request.path
         segments, trailing = split_path(raw)
         try:
+            settle(self.store, self.settings.idle_seconds)
             segments = self._below_context(segments)
             return self._dispatch(request, segments, trailing)
         except Refused as refusal:

@@ -180,7 +180,7 @@ class Importer:
                 raise Conflict(f"{into.url} holds another study: {into.tag}")
         return self._intake.receive(
             study, project, subject=options.subject, session=options.session, merge=options.handler != "SI", into=into,
-            stamp=options.stamp, rename=options.rename, extra=options.extra,
+            stamp=options.stamp, rename=options.rename, extra=options.extra, user=self._user.login,
         )  # fmt: skip
 
     def _routed_project(self, study: Study) -> str:

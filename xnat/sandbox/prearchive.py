@@ -171,6 +171,7 @@ class Intake:
         stamp: str = "",
         rename: bool = False,
         extra: dict[str, str] | None = None,
+        user: str = "admin",
     ) -> PrearchiveRow:
         """Add a study to a waiting session of the same study, project and label, or to a new one."""
         label = label_of(session, study.session)
@@ -184,6 +185,7 @@ class Intake:
             held.settle(study.instances)
             held.save(folder)
             row.status = "RECEIVING"
+            row.extra["user"] = user
             self._store.prearchive.save(row)
             return row
 

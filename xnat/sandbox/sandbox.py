@@ -35,6 +35,8 @@ class Sandbox:
     :param delay: seconds to wait before every answer
     :param bandwidth: bytes per second of each connection, both ways; 0 for no limit
     :param ranges: answer 206 to Range; a real server ignores it
+    :param idle_seconds: how long a session in the prearchive waits for more files until it is built, and archived if
+        its project archives by itself
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Sandbox:
         checksums: bool = True,
         bandwidth: int = 0,
         ranges: bool = False,
+        idle_seconds: float = 300.0,
     ) -> None:
         if not is_loopback(host) and password == DEFAULT_PASSWORD:
             raise ValueError(f"Refusing to listen on {host} with the default password: give a password")
@@ -62,7 +65,7 @@ class Sandbox:
         self.user, self.password = user, password
         self.settings = Settings(
             site_id=site_id, xnat_version=xnat_version, context_path=context_path, require_login=require_login,
-            delay=delay, ranges=ranges,
+            delay=delay, ranges=ranges, idle_seconds=idle_seconds,
         )  # fmt: skip
         self.store = Store(data, site_id)
         self.store.files.checksums = checksums

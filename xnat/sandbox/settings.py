@@ -25,6 +25,7 @@ class Settings:
     ranges: bool = False
     delay: float = 0.0
     session_seconds: int = 900
+    idle_seconds: float = 300.0
 
     def at_least(self, version: str) -> bool:
         """Whether the emulated version is that one or newer: ``settings.at_least("1.8")``."""

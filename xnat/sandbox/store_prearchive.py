@@ -104,6 +104,11 @@ class Prearchive:
         sql = "SELECT * FROM prearchive WHERE project = ? ORDER BY key"
         return [_row(row) for row in self._database.rows(sql, project)]
 
+    def resting(self, limit: str) -> list[PrearchiveRow]:
+        """The rows that are RECEIVING and were last changed before a moment, or at it."""
+        sql = "SELECT * FROM prearchive WHERE status = 'RECEIVING' AND lastmod <= ? ORDER BY key"
+        return [_row(row) for row in self._database.rows(sql, limit)]
+
     def get(self, project: str, timestamp: str, folder: str) -> PrearchiveRow | None:
         """One row by project ('' or 'Unassigned' is Unassigned), timestamp and folder name."""
         sql = "SELECT * FROM prearchive WHERE project = ? AND timestamp = ? AND folderName = ?"
