@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import tracemalloc
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -98,6 +99,39 @@ def test_large_files_pass_through(api: Api) -> None:
     assert api.get(path).content == data
     archive = zipfile.ZipFile(io.BytesIO(api.get("/data/projects/P/resources/R/files", format="zip").content))
     assert archive.read("P/resources/R/files/big") == data
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/data/projects/{p}/resources/R/files/big.bin",
+        "/data/projects/{p}/resources/R/files?format=zip",
+        "/data/projects/{p}/resources/R/files?format=tar",
+        "/data/projects/{p}/resources/R/files?format=tar.gz",
+        "/data/projects/{p}/resources/Z/files/z.zip!/inner.bin",
+        "/data/user/cache/resources/X/files/big.bin",
+    ],
+)
+def test_large_files_are_not_held_in_memory(api: Api, path: str) -> None:
+    size = 24 * 1024 * 1024
+    packed_file = io.BytesIO()
+    with zipfile.ZipFile(packed_file, "w") as archive:
+        archive.writestr("inner.bin", bytes(size))
+    project = api.new_project()
+    resources = f"/data/projects/{project}/resources"
+    api.send("PUT", f"{resources}/R/files/big.bin", {}, data=bytes(size), headers=BYTES)
+    api.send("PUT", f"{resources}/Z/files/z.zip", {}, data=packed_file.getvalue(), headers=BYTES)
+    api.send("PUT", "/data/user/cache/resources/X/files/big.bin", {}, files={"f": ("big.bin", bytes(size))})
+    tracemalloc.start()
+    try:
+        with api.send("GET", path.format(p=project), {}, stream=True) as response:
+            assert response.status_code == 200
+            for _ in response.iter_content(64 * 1024):
+                pass
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < size / 2
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(api: Api, own_sandbox: Any) -> None:

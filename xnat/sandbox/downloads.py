@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 import tarfile
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from werkzeug.http import http_date, parse_range_header
 from werkzeug.wrappers import Response
@@ -22,7 +21,7 @@ from .routing import Context
 from .store import StoredFile
 from .store_files import CHUNK
 
-__all__ = ["ARCHIVES", "Entry", "archive_answer", "entry_name", "file_answer"]
+__all__ = ["ARCHIVES", "Entry", "archive_answer", "entry_name", "file_answer", "plain_answer", "zip_answer"]
 
 # What is shown in a browser; everything else is an octet stream to be saved.
 SHOWN = {
@@ -72,6 +71,13 @@ def file_answer(context: Context, file: StoredFile) -> Response:
         if (start, stop) != (0, size):
             response.status_code = 206
             response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+    return response
+
+
+def plain_answer(path: Path) -> Response:
+    """The bytes of a file that is nothing but bytes to the server."""
+    response = Response(pieces(path), direct_passthrough=True, content_type="application/octet-stream")
+    response.headers["Content-Length"] = str(path.stat().st_size)
     return response
 
 
@@ -172,14 +178,25 @@ def archive_answer(context: Context, entries: list[Entry], archive: str) -> Resp
         raise Refused(404, "No files were found.")
     structure = context.query.get("structure", "default").lower()
     level = context.query.get("compression", "")
-    named = [(entry_name(context, entry, structure, archive), entry.file) for entry in entries]
-    make = _zip(named, int(level) if level.isdigit() else 6) if archive == "zip" else _tar(named, archive)
+    files = [
+        (entry_name(context, entry, structure, archive), entry.file.file, entry.file.modified) for entry in entries
+    ]
+    make = _zip(files, int(level) if level.isdigit() else 6) if archive == "zip" else _tar(files, archive)
     response = Response(make, direct_passthrough=True, content_type=ARCHIVES[archive])
     owner = entries[0].holding.owner
     label = archive_folder(context.store, owner).partition("/")[0] if owner.kind != "project" else owner.id
     name = re.sub(r"[^\w.-]", "_", label, flags=re.ASCII)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.{archive}"'
     return response
+
+
+Member = tuple[str, Path, float]
+"""A file to pack: its name in the archive, where its bytes are, and when they were written."""
+
+
+def zip_answer(members: Iterable[Member]) -> Response:
+    """Files as a zip that is made while it is sent."""
+    return Response(_zip(members, 1), direct_passthrough=True, content_type=ARCHIVES["zip"])
 
 
 class _Sink:
@@ -201,32 +218,41 @@ class _Sink:
             yield b"".join(pieces)
 
 
-def _zip(named: Iterable[tuple[str, StoredFile]], level: int) -> Iterator[bytes]:
+def _zip(named: Iterable[Member], level: int) -> Iterator[bytes]:
     sink = _Sink()
     # XNAT sets the level only. Java's zip streams can't store members whose CRC isn't known beforehand.
     method = zipfile.ZIP_DEFLATED
     with zipfile.ZipFile(sink, "w", method, compresslevel=min(level, 9)) as archive:  # type: ignore[call-overload]
-        for name, file in named:
-            info = zipfile.ZipInfo(name, time.localtime(max(file.modified, 315619200))[:6])
+        for name, path, modified in named:
+            info = zipfile.ZipInfo(name, time.localtime(max(modified, 315619200))[:6])
             info.compress_type, info._compresslevel = method, min(level, 9)  # type: ignore[attr-defined]
             info.external_attr = 0o644 << 16
-            with archive.open(info, "w", force_zip64=file.size > 2**31 - 2**24) as out:
-                for piece in pieces(file.file):
+            with archive.open(info, "w", force_zip64=path.stat().st_size > 2**31 - 2**24) as out:
+                for piece in pieces(path):
                     out.write(piece)
                     yield from sink.taken()
             yield from sink.taken()
     yield from sink.taken()
 
 
-def _tar(named: Iterable[tuple[str, StoredFile]], archive: str) -> Iterator[bytes]:
-    sink = _Sink()
-    stream: IO[bytes] = sink  # type: ignore[assignment]
-    with tarfile.open(fileobj=stream, mode="w|gz" if archive == "tar.gz" else "w|") as tar:
-        for name, file in named:
-            info = tarfile.TarInfo(name)
-            info.size = file.file.stat().st_size
-            info.mtime = int(datetime.datetime.fromtimestamp(file.modified).timestamp())
-            with file.file.open("rb") as source:
-                tar.addfile(info, source)
-            yield from sink.taken()
-    yield from sink.taken()
+def _tar(named: Iterable[Member], archive: str) -> Iterator[bytes]:
+    blocks = _tar_blocks(named)
+    if archive == "tar":
+        yield from blocks
+        return
+    gzip = zlib.compressobj(wbits=31)
+    for block in blocks:
+        yield gzip.compress(block)
+    yield gzip.flush()
+
+
+def _tar_blocks(named: Iterable[Member]) -> Iterator[bytes]:
+    # TarFile.addfile() takes in a whole file before any of it could be sent.
+    for name, path, modified in named:
+        info = tarfile.TarInfo(name)
+        info.size = path.stat().st_size
+        info.mtime = int(modified)
+        yield info.tobuf()
+        yield from pieces(path, 0, info.size)
+        yield bytes(-info.size % tarfile.BLOCKSIZE)
+    yield bytes(2 * tarfile.BLOCKSIZE)

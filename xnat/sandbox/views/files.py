@@ -5,7 +5,8 @@ from __future__ import annotations
 import fnmatch
 import re
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from werkzeug.wrappers import Response
@@ -19,7 +20,7 @@ from ..render import Table
 from ..resource_paths import resource_routes
 from ..routing import Context
 from ..store import Record, Resource
-from ..store_files import clean_path
+from ..store_files import CHUNK, clean_path
 from ..uploads import Upload, archive_members, spooled, uploads
 
 COLUMNS = ("Name", "Size", "URI", "collection", "file_tags", "file_format", "file_content", "cat_ID", "digest")
@@ -63,8 +64,18 @@ def _inside(entries: list[Entry], path: str) -> Response:
         if entry.file.path == outer and zipfile.is_zipfile(entry.file.file):
             with zipfile.ZipFile(entry.file.file) as archive:
                 if inner in archive.namelist():
-                    return Response(archive.read(inner), content_type="application/octet-stream")
+                    size = archive.getinfo(inner).file_size
+                    body = _unpacked(entry.file.file, inner)
+                    response = Response(body, direct_passthrough=True, content_type="application/octet-stream")
+                    response.headers["Content-Length"] = str(size)
+                    return response
     raise Refused(404, f"Unable to find the file {path}")
+
+
+def _unpacked(path: Path, inner: str) -> Iterator[bytes]:
+    with zipfile.ZipFile(path) as archive, archive.open(inner) as stream:
+        while chunk := stream.read(CHUNK):
+            yield chunk
 
 
 def _indexed(context: Context, entries: list[Entry]) -> Response:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Mapping
 
 from werkzeug.datastructures import MultiDict
@@ -12,6 +10,7 @@ from werkzeug.wrappers import Response
 from .. import render
 from ..archiving import Conflict, archive, archive_uri
 from ..dicom import FALLBACK_LABEL
+from ..downloads import plain_answer, zip_answer
 from ..errors import Refused
 from ..importing import merge_options, truth
 from ..item_xml import write_item
@@ -23,7 +22,6 @@ from ..store import PREARCHIVE_COLUMNS, PrearchiveRow
 __all__ = ["ROUTES"]
 
 SESSION = "/data/prearchive/projects/{project}/{timestamp}/{folder}"
-ZIP_LEVEL = 1
 
 
 # -- listings ---------------------------------------------------------------------------------------------------------
@@ -267,20 +265,19 @@ def _file(context: Context, row: PrearchiveRow, found: HeldScan, name: str) -> R
     file = next((file for file in found.files if file.name == name), None)
     if file is None:
         raise Refused(404, "Unable to find the specified file.")
-    data = (context.store.prearchive.folder(row) / file.stored).read_bytes()
-    response = Response(data, content_type="application/octet-stream")
+    response = plain_answer(context.store.prearchive.folder(row) / file.stored)
     response.headers["Content-Disposition"] = "attachment"
     return response
 
 
 def _zip(context: Context, row: PrearchiveRow, found: list[HeldScan]) -> Response:
     folder = context.store.prearchive.folder(row)
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=ZIP_LEVEL) as archive_file:
-        for entry in found:
-            for file in entry.files:
-                archive_file.write(folder / file.stored, f"{row.folderName}/SCANS/{entry.id}/DICOM/{file.name}")
-    return Response(out.getvalue(), content_type="application/zip")
+    places = [
+        (f"{row.folderName}/SCANS/{entry.id}/DICOM/{file.name}", folder / file.stored)
+        for entry in found
+        for file in entry.files
+    ]
+    return zip_answer([(name, path, path.stat().st_mtime) for name, path in places])
 
 
 # -- services ---------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from .. import render
 from ..bodies import received_file
 from ..clock import now_ms
 from ..dicom_dump import dump, wanted_tags
+from ..downloads import plain_answer
 from ..errors import Refused
 from ..importing import HANDLERS, Importer, Options
 from ..prearchive import Intake, row_of_uri
@@ -282,7 +283,7 @@ def cache_files(context: Context) -> Response:
         path = cache.path(resource, name)
         if not path.is_file():
             raise Refused(404)
-        return Response(path.read_bytes(), content_type="application/octet-stream")
+        return plain_answer(path)
     folder = cache.folder(resource)
     if not folder.is_dir():
         raise Refused(404)
