@@ -87,6 +87,8 @@ def test_b_groups_of_a_user(world: World) -> None:
     assert world.admin.put(f"{path}/{group}").status_code == 200
     assert group in world.admin.get(path).json()
     assert world.as_user("bob").get(f"/data/projects/{world.p}").status_code == 200
+    assert world.admin.send("PUT", path, {}, json=[f"{world.q}_owner"]).status_code == 200
+    assert {group, f"{world.q}_owner"} <= set(world.admin.get(path).json())
     assert world.admin.delete(f"{path}/{group}").status_code == 200
     assert group not in world.admin.get(path).json()
 

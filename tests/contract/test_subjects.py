@@ -144,3 +144,9 @@ def test_d_column_by_the_path_of_a_short_name(world: World) -> None:
     path = "xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/gender"
     (row,) = world.owner.rows(f"/data/projects/{world.p}/subjects", columns=path)
     assert row["gender"] == "female"
+
+
+def test_d_column_by_a_path_in_another_case(world: World) -> None:
+    path = "xnat:subjectAssessorData/subject_id"
+    (row,) = world.owner.rows(f"/data/projects/{world.p}/experiments", columns=path)
+    assert row["subject_ID"] == world.subject_id()

@@ -174,7 +174,9 @@ class Listing:
             # XNAT finds fields whatever the case of their names; the values are found by the schema's spelling.
             path.steps[0].name = spelled[0]
         column = self._locate(name.lower(), path)
-        column.key = self._short(root, name.partition("/")[2] if path.root else name) or name.lower()
+        # A predicate is part of the path that a short name stands for; else it is the schema's spelling that counts.
+        stated = path.plain if all(step.bare for step in path.steps) else name.partition("/")[2]
+        column.key = self._short(root, stated) or name.lower()
         return column
 
     def _short(self, root: str, path: str) -> str | None:

@@ -13,7 +13,7 @@ import pytest
 
 from xnat.sandbox import Sandbox
 
-from ..contract_tools import MR, Api, packed
+from ..contract_tools import DICOM, MR, Api, packed
 from .peer_tools import Truth, below, program, run
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
@@ -147,3 +147,96 @@ def test_the_raw_api(ctl: Ctl, truth: Truth) -> None:
     answer = ctl.json("api", "get", "/data/projects/brainimages/subjects", "--params", "columns=ID,label")
     rows = answer["ResultSet"]["Result"]
     assert {row["ID"]: row["label"] for row in rows} == truth.subjects
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Ctl]:
+    """A sandbox of its own for what changes it: project P with a session and two scans, project Q."""
+    with Sandbox(idle_seconds=0) as sandbox, Api.of(sandbox) as api:
+        for path in ("P", "Q", "P/subjects/S"):
+            api.put(f"/data/projects/{path}")
+        session = "/data/projects/P/subjects/S/experiments/E"
+        api.put(session, xsiType="xnat:mrSessionData")
+        for scan in ("1", "2"):
+            api.put(f"{session}/scans/{scan}", xsiType="xnat:mrScanData", type="T1")
+            api.send("PUT", f"{session}/scans/{scan}/resources/DICOM/files/{scan}.dcm", {"inbody": "true"}, data=b"x")
+        yield Ctl(sandbox, tmp_path / "home")
+
+
+def rows(ctl: Ctl, path: str) -> list[dict[str, Any]]:
+    with Api.of(ctl.sandbox) as api:
+        return api.rows(path)
+
+
+def test_it_asks_how_the_server_is(own: Ctl) -> None:
+    own("health", "ping")
+    assert "1.8.9" in own("admin", "version")
+
+
+def test_it_makes_a_project_and_lets_users_in(own: Ctl) -> None:
+    own.sandbox.add_user("bob", "secret")
+    own("project", "create", "NEW", "--name", "A name", "--pi", "Smith", "--accessibility", "protected")
+    assert own.json("project", "access", "NEW")["accessibility"] == "protected"
+    own("project", "access", "NEW", "--set", "public", "--yes")
+    assert own.json("project", "access", "NEW")["accessibility"] == "public"
+    own("project", "grant", "NEW", "bob", "--role", "member", "--yes")
+    assert {row["username"]: row["role"] for row in own.json("project", "users", "NEW")}["bob"] == "member"
+    own("project", "revoke", "NEW", "bob", "--yes")
+    assert "bob" not in {row["username"] for row in own.json("project", "users", "NEW")}
+    own("admin", "user", "add", "bob", "Q_collaborator")
+    assert own.json("admin", "user", "groups", "bob")
+    own("admin", "user", "disable", "bob", "--yes")
+    assert not own.sandbox.store.users.get("bob").enabled
+
+
+def test_it_shares_renames_and_deletes(own: Ctl) -> None:
+    own("subject", "share", "S", "--into", "Q", "-P", "P", "--label", "SHARED", "--yes")
+    own("session", "share", "-E", "E", "-P", "P", "--into", "Q", "--label", "SEEN", "--yes")
+    (row,) = own.json("session", "list", "-P", "Q")
+    assert [row["label"], row["subject"]] == ["SEEN", "SHARED"]
+    own("session", "unshare", "-E", "E", "-P", "P", "--from", "Q", "--yes")
+    own("subject", "unshare", "S", "--from", "Q", "-P", "P", "--yes")
+    assert rows(own, "/data/projects/Q/subjects") == []
+    own("subject", "rename", "-P", "P", "--pattern", "^S$", "--to", "RENAMED")
+    assert [row["label"] for row in rows(own, "/data/projects/P/subjects")] == ["RENAMED"]
+    own("scan", "delete", "-E", "E", "-P", "P", "--scans", "2", "--yes")
+    assert [row["id"] for row in own.json("scan", "list", "-E", "E", "-P", "P")] == ["1"]
+    own("subject", "delete", "RENAMED", "-P", "P", "--yes")
+    assert rows(own, "/data/experiments") == []
+
+
+def test_it_sets_custom_variables(own: Ctl) -> None:
+    own("subject", "vars", "set", "S", "tag=one", "-P", "P", "--yes")
+    own("session", "vars", "set", "-E", "E", "-P", "P", "dose=2", "--yes")
+    assert own.json("subject", "vars", "S", "-P", "P") == [{"name": "tag", "value": "one"}]
+    assert own.json("session", "vars", "-E", "E", "-P", "P") == [{"name": "dose", "value": "2"}]
+
+
+def test_it_downloads_scans_in_one_zip(own: Ctl, tmp_path: Path) -> None:
+    own("scan", "download", "-E", "E", "-P", "P", "--scans", "1,2", "--out", tmp_path / "out")
+    found = members((tmp_path / "out" / "E" / "scans.zip").read_bytes())
+    assert {name.rpartition("/")[2] for name in found} == {"1.dcm", "2.dcm"}
+
+
+@pytest.mark.parametrize("mode", ["tar", "zip"])
+def test_it_sends_a_session_that_is_archived_by_itself(own: Ctl, tmp_path: Path, mode: str) -> None:
+    folder = tmp_path / "dicom"
+    folder.mkdir()
+    (folder / "a.dcm").write_bytes((DICOM / MR).read_bytes())
+    own("session", "upload", folder, "-P", "P", "-S", "SENT", "-E", "ARRIVED", "--mode", mode, "-w", "1")
+    (row,) = rows(own, "/data/projects/P/subjects/SENT/experiments")
+    assert row["label"] == "ARRIVED"
+    assert rows(own, "/data/prearchive") == []
+
+
+def test_it_manages_the_prearchive(own: Ctl) -> None:
+    own("prearchive", "settings", "-P", "P", "--set", "manual", "--yes")
+    with Api.of(own.sandbox) as api:
+        for label in ("ONE", "TWO", "THREE"):
+            api.uploaded(packed(MR), dest="/prearchive/projects/P", session=label)
+    times = {row["folderName"]: row["timestamp"] for row in rows(own, "/data/prearchive/projects/P")}
+    own("prearchive", "move", "P", times["ONE"], "ONE", "Q")
+    own("prearchive", "archive", "P", times["TWO"], "TWO")
+    own("prearchive", "delete", "P", times["THREE"], "THREE", "--yes")
+    assert [[row["project"], row["folderName"]] for row in rows(own, "/data/prearchive")] == [["Q", "ONE"]]
+    assert {row["label"] for row in rows(own, "/data/projects/P/experiments")} == {"E", "TWO"}

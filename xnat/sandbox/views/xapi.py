@@ -294,17 +294,26 @@ def user_enabled(context: Context) -> Response:
     return render.json_answer(True)
 
 
-def change_user_group(context: Context) -> Response:
-    """PUT or DELETE /xapi/users/{login}/groups/{group}: into a project's group, and out of it."""
+def change_user_groups(context: Context) -> Response:
+    """PUT or DELETE /xapi/users/{login}/groups[/{group}]: into projects' groups, one or a JSON list, or out of them."""
     user = _administered_user(context)
-    project, _, role = context.path["group"].rpartition("_")
-    if role not in ROLES or context.store.archive.project(project) is None:
-        raise Refused(404, f"No group {context.path['group']}")
-    if context.request.method == "PUT":
-        context.store.users.set_role(project, user.login, role)
-    else:
-        context.store.users.remove_role(project, user.login, role)
+    names = [context.path["group"]] if "group" in context.path else context.request.get_json(force=True, silent=True)
+    if not isinstance(names, list):
+        raise Refused(400, "The groups are needed as a JSON list")
+    groups = [_group(context, str(name)) for name in names]
+    for project, role in groups:
+        if context.request.method == "PUT":
+            context.store.users.set_role(project, user.login, role)
+        else:
+            context.store.users.remove_role(project, user.login, role)
     return user_groups(context)
+
+
+def _group(context: Context, name: str) -> tuple[str, str]:
+    project, _, role = name.rpartition("_")
+    if role not in ROLES or context.store.archive.project(project) is None:
+        raise Refused(404, f"No group {name}")
+    return project, role
 
 
 def active_users(context: Context) -> Response:
@@ -379,7 +388,8 @@ ROUTES = [
     Route("GET", "/xapi/users/{login}", profile),
     Route("PUT", "/xapi/users/{login}", create_user),
     Route("GET", "/xapi/users/{login}/groups", user_groups),
-    Route("PUT DELETE", "/xapi/users/{login}/groups/{group}", change_user_group),
+    Route("PUT DELETE", "/xapi/users/{login}/groups", change_user_groups),
+    Route("PUT DELETE", "/xapi/users/{login}/groups/{group}", change_user_groups),
     Route("GET", "/xapi/users/{login}/roles", user_roles),
     Route("GET", "/xapi/users/{login}/enabled", user_enabled),
     Route("PUT", "/xapi/users/{login}/enabled/{flag}", user_enabled),
