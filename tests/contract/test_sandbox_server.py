@@ -12,7 +12,7 @@ import sys
 import time
 import tracemalloc
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -366,7 +366,8 @@ def test_closing_is_quick_with_open_connections(own_sandbox: Any) -> None:
         http.get(f"{own_sandbox.url}/xapi/siteConfig/buildInfo")
         begin = time.monotonic()
         own_sandbox.close()
-        assert time.monotonic() - begin < 1
+        # Far less than the connection is kept open for.
+        assert time.monotonic() - begin < 10
 
 
 # -- versions ---------------------------------------------------------------------------------------------------------
@@ -399,29 +400,53 @@ def test_version_1_7() -> None:
         assert api.get("/xapi/custom-fields/projects/P/fields").status_code == 404
 
 
-def test_many_subjects_are_listed_quickly(own_sandbox: Any, api: Api) -> None:
+def statements(server: Any, ask: Callable[[], object]) -> int:
+    """How many questions to the database a request takes."""
+    asked: list[str] = []
+    connection = server.store.database._connection
+    connection.set_trace_callback(asked.append)
+    try:
+        ask()
+    finally:
+        connection.set_trace_callback(None)
+    return len(asked)
+
+
+def test_more_subjects_are_listed_with_no_more_questions(own_sandbox: Any, api: Api) -> None:
     archive = own_sandbox.store.archive
+
+    def ask() -> list[dict[str, str]]:
+        return api.rows("/data/projects/P/subjects", columns="ID,label")
+
+    archive.create_subject("P", "first")
+    asked = statements(own_sandbox, ask)
     with own_sandbox.store.transaction():
-        for number in range(20_000):
+        for number in range(2_000):
             archive.create_subject("P", f"S{number}")
-    begin = time.monotonic()
-    assert len(api.rows("/data/projects/P/subjects", columns="ID,label")) == 20_000
-    assert time.monotonic() - begin < 2
+    assert statements(own_sandbox, ask) == asked
+    assert len(ask()) == 2_001
 
 
-def test_joined_scans_of_many_sessions_are_listed_quickly(own_sandbox: Any, api: Api) -> None:
+def test_more_joined_scans_are_listed_with_no_more_questions(own_sandbox: Any, api: Api) -> None:
     archive = own_sandbox.store.archive
-    with own_sandbox.store.transaction():
-        subject = archive.create_subject("P", "S")
-        for number in range(200):
-            session = archive.create_experiment(subject, f"E{number}", MR)
-            for scan in range(10):
-                archive.create_scan(session, str(scan), "xnat:mrScanData")
-    begin = time.monotonic()
-    columns = "ID,label,xnat:mrScanData/ID,xnat:imageScanData/type"
-    rows = api.rows("/data/experiments", xsiType=MR, project="P", columns=columns)
-    assert len(rows) == 2000
-    assert time.monotonic() - begin < 2
+    subject = archive.create_subject("P", "S")
+
+    def add(sessions: range) -> None:
+        with own_sandbox.store.transaction():
+            for number in sessions:
+                session = archive.create_experiment(subject, f"E{number}", MR)
+                for scan in range(10):
+                    archive.create_scan(session, str(scan), "xnat:mrScanData")
+
+    def ask() -> list[dict[str, str]]:
+        columns = "ID,label,xnat:mrScanData/ID,xnat:imageScanData/type"
+        return api.rows("/data/experiments", xsiType=MR, project="P", columns=columns)
+
+    add(range(2))
+    asked = statements(own_sandbox, ask)
+    add(range(2, 200))
+    assert statements(own_sandbox, ask) == asked
+    assert len(ask()) == 2000
 
 
 def test_one_of_many_requests_makes_the_object(own_sandbox: Any, api: Api) -> None:

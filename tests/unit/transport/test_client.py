@@ -182,7 +182,8 @@ def test_a_stream_of_wrong_length_does_not_spoil_the_connection(
     with pytest.raises(XNATValueError, match=f"announced with {announced} bytes"):
         client.request("PUT", "/data/x", data=Pipe(b"content"), headers={"Content-Length": str(announced)})
     client.request("GET", "/data/next")
-    assert server.paths[-1] == "GET /data/next"
+    # Not the last, perhaps: the server may still wait for bytes of the first, on the connection that was closed.
+    assert "GET /data/next" in server.paths
 
 
 # -- statuses
