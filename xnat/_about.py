@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,11 +11,12 @@ from .constants import EXPIRATION_COOKIE
 from .core.caching import caching as cached
 from .core.listings import result_rows
 from .core.looking import starting_point
-from .exceptions import XNATForbiddenError, XNATNotFoundError, XNATResponseError, XNATValueError
+from .exceptions import XNATForbiddenError, XNATNotFoundError, XNATResponseError
 from .versions import ask_version, version_tuple
 
 if TYPE_CHECKING:
     import datetime
+    import logging
 
     from .inspect import Inspect
     from .plugins import Plugins
@@ -29,6 +31,7 @@ class AboutServer:
     """Version, plugins, scanners and the like. Each costs a request when first asked for, and is cached then."""
 
     if TYPE_CHECKING:
+        logger: logging.Logger
 
         @property
         def client(self) -> HTTPClient: ...
@@ -56,16 +59,18 @@ class AboutServer:
         """The numbers of the version, as ``(1, 8, 9)``."""
         return version_tuple(self.xnat_version)
 
-    def check_version(self, version: str, message: str | None = None) -> None:
-        """Make sure the server is of this version or newer.
+    def check_version(self, version: str | Sequence[int], message: str | None = None) -> bool:
+        """Whether the server is of this version or newer; a warning is logged if it is older.
 
-        :param message: what needs it, for the error
-        :raises XNATValueError: it is older
+        :param version: as ``'1.8.3'``, or its numbers
+        :param message: what to say in the warning
         """
-        if self.xnat_version_tuple < version_tuple(version):
-            raise XNATValueError(
-                f"{message or 'This'} needs XNAT {version} or newer, and the server is {self.xnat_version}"
-            )
+        wanted = version_tuple(version) if isinstance(version, str) else tuple(version)
+        if self.xnat_version_tuple >= wanted:
+            return True
+        text = message or f"This needs XNAT {'.'.join(map(str, wanted))} or newer"
+        self.logger.warning("%s; the server is %s", text.rstrip(".;"), self.xnat_version)
+        return False
 
     @property
     def xnat_uptime(self) -> datetime.timedelta:

@@ -132,10 +132,10 @@ class Moves:
         self,
         uri: str,
         format: str | None = None,
+        verbose: bool = False,
         chunk_size: int = CHUNK_SIZE,
-        timeout: Timeout = None,
-        *,
         update_func: UpdateFunc | None = None,
+        timeout: Timeout = None,
         expected_md5_digest: str | None = None,
     ) -> Iterator[bytes]:
         """The content of a REST path, chunk by chunk, while it comes: nothing is asked before the first is taken.
@@ -143,6 +143,7 @@ class Moves:
         What was taken can't be taken back, so that a transfer which breaks off is not repeated, as
         :meth:`download_stream` does.
 
+        :param verbose: a progress bar on stdout, if that is a terminal and no ``update_func`` is given
         :param update_func: called per chunk with (bytes so far, bytes in all or None, False), and once more with True
             when all was taken, or the loop was left
         :param expected_md5_digest: MD5 the content must have, in hex; it is known only after the last chunk
@@ -150,7 +151,10 @@ class Moves:
         :raises XNATDownloadError: its MD5 is another one
         """
         from .transfer.download import download_chunks
+        from .transfer.progress import default_update_func
 
+        if verbose and update_func is None:
+            update_func = default_update_func(None)
         yield from download_chunks(
             self.client,
             uri,

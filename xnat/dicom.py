@@ -68,6 +68,8 @@ def read_scan(scan: Any, file: Any = None, read_pixel_data: bool = False, force:
 def _chosen(scan: Any, file: Any) -> tuple[str, int | None]:
     """Address and size of the file that is meant."""
     if file is not None and not isinstance(file, str):
+        if not hasattr(file, "size"):
+            raise XNATValueError(f"{file!r} is no file of {scan!r}; give one of its files, or its path or name")
         return file.uri, file.size
     uri = f"{scan._short_uri}/files"
     rows = result_rows(scan.xnat_session.get_json(uri), uri)

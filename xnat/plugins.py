@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .core.caching import caching as cached
+from .core.display import CliName
 from .exceptions import XNATKeyError, XNATNotFoundError, XNATResponseError
 
 if TYPE_CHECKING:
@@ -70,9 +71,9 @@ class PluginConfiguration:
         return self._text("beanName")
 
     @property
-    def cli_str(self) -> str:
-        """What the command line calls it."""
-        return f"{self.label} ({self.version})" if self.version else str(self.label)
+    def cli_str(self) -> CliName:
+        """What the command line calls it. Scripts for 0.8 call it, ``cli_str()``, which gives the same text."""
+        return CliName(f"{self.label} ({self.version})" if self.version else str(self.label))
 
     def __repr__(self) -> str:
         return f"<PluginConfiguration {self.cli_str}>"

@@ -13,6 +13,7 @@ import datetime
 import fnmatch
 import os
 import time
+import weakref
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from ._effects import archive, is_lost, wait_until_gone
 from ._prearchived import PrearchiveFile, PrearchiveListing, PrearchiveResource, PrearchiveScan, part_at
 from .core import XNATBaseObject, caching
 from .core.caching import Caches
+from .core.display import CliName
 from .core.listings import result_rows
 from .core.rows import Rows
 from .datatypes import convert_to
@@ -58,6 +60,7 @@ class Prearchive(Caches):
     def __init__(self, xnat_session: Connection) -> None:
         self._session = xnat_session
         self._caching: bool | None = None
+        self._given: weakref.WeakSet[PrearchiveSession] = weakref.WeakSet()
 
     @property
     def xnat_session(self) -> Connection:
@@ -81,9 +84,15 @@ class Prearchive(Caches):
         wanted = [row for row in rows if allow_receiving or not _is_receiving(str(row.get("status", "")))]
         found = [prearchive_object(self._session, _row_uri(row), datafields=row) for row in wanted]
         for session in found:
+            self._given.add(session)
             if self._caching is not None:
                 session.caching = self._caching
         return found
+
+    def clearcache(self) -> None:
+        """Forget what the server said about the sessions that :meth:`sessions` and :meth:`find` gave."""
+        for session in list(self._given):
+            session.clearcache()
 
     def find(
         self,
@@ -299,9 +308,9 @@ class PrearchiveSession(XNATBaseObject):
         return found
 
     @property
-    def cli_str(self) -> str:
-        """What the command line calls it."""
-        return f"{self.id} ({self.status})"
+    def cli_str(self) -> CliName:
+        """What the command line calls it. Scripts for 0.8 call it, ``cli_str()``, which gives the same text."""
+        return CliName(f"{self.id} ({self.status})")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}>"

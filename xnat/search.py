@@ -19,6 +19,7 @@ import collections
 import csv
 import io
 import itertools
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -135,6 +136,11 @@ class Query:
         if n < 0:
             raise XNATValueError(f"A limit has to be 0 or more, not {n}")
         return self._changed(limit=n)
+
+    @property
+    def xsi_type(self) -> str:
+        """The type of what is searched for."""
+        return str(self.queried_class.XSI_TYPE)
 
     @property
     def fields(self) -> tuple[SearchField, ...]:
@@ -347,8 +353,8 @@ class Query:
         csv.writer(out, lineterminator="\n").writerows(rows[: self._limit + 1])
         return out.getvalue()
 
-    def tabulate_json(self) -> Any:
-        """The server's JSON answer, read: ``ResultSet`` with ``Result`` (the rows) and ``Columns`` (what they mean)."""
+    def tabulate_json(self) -> str:
+        """The server's answer as JSON text: ``ResultSet`` with ``Result`` (rows) and ``Columns`` (what they mean)."""
         try:
             answer = self._ask("json", self.fields).json()
         except (ValueError, RecursionError) as error:
@@ -356,7 +362,7 @@ class Query:
         rows = _answer_rows(answer)
         if self._limit is not None:
             answer["ResultSet"]["Result"] = rows[: self._limit]
-        return answer
+        return json.dumps(answer)
 
     def tabulate_pandas(self) -> pandas.DataFrame:
         """The results as a pandas frame: dates, numbers and categories by the schema where it knows the column.

@@ -153,6 +153,10 @@ class BaseConstraint:
         """The part of the search document that says it."""
         raise NotImplementedError
 
+    def to_string(self) -> str:
+        """The same as text."""
+        return ElementTree.tostring(self.to_xml(), encoding="unicode")
+
     def __and__(self, other: BaseConstraint) -> BaseConstraint:
         return and_(self, other) if isinstance(other, BaseConstraint) else NotImplemented
 

@@ -279,8 +279,7 @@ class Services:
 
         Parameters are those of :meth:`import_`.
 
-        :raises NotADirectoryError: there is no such directory
-        :raises XNATValueError: there are no files in it
+        :raises XNATValueError: there is no such directory, or no files in it
         """
         import tempfile
 
@@ -288,7 +287,7 @@ class Services:
 
         folder = Path(directory).expanduser()
         if not folder.is_dir():
-            raise NotADirectoryError(f"The directory to import does not exist or is not a directory: {folder}")
+            raise XNATValueError(f"The directory to import does not exist or is not a directory: {folder}")
         files = files_below(folder)
         if not files:
             raise XNATValueError(f"There is nothing to import: {folder} holds no files")

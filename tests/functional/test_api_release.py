@@ -10,6 +10,7 @@ import io
 import json
 import re
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from xnat.sandbox import Sandbox, faults
 from xnat.utils import mixedproperty
 
 from .conftest import connect
+from .dicom import packed
 
 
 @pytest.fixture
@@ -242,7 +244,7 @@ def test_b12_mapping_iter_gives_what_map_goes_over(world: Any, session: Any, ser
 def test_b12_download_generator_checks_and_tells_of_progress(resource: Any, session: Any, server: Sandbox) -> None:
     uri = resource.files["protocol.txt"].uri
     calls: list[Any] = []
-    parts = session.download_generator(uri, None, 2, 30, update_func=lambda *call: calls.append(call))
+    parts = session.download_generator(uri, chunk_size=2, timeout=30, update_func=lambda *call: calls.append(call))
     with server.record() as asked:
         assert next(parts) == b"st"
     assert len(list(asked)) == 1
@@ -517,3 +519,203 @@ def test_servers_that_tell_nobody_their_plugins_are_remembered_for_a_day(
 
     monkeypatch.setattr("xnat.connection.datetime", Tomorrow)
     assert schemas_fetched() > 0
+
+
+# -- scripts for 0.8.1, as they were written -----------------------------------------------------------------------
+
+
+def test_b12_check_version_answers(session: Any, caplog: pytest.LogCaptureFixture) -> None:
+    assert [session.check_version(version) for version in ("1.7", "1", "1.8.9", (1, 8))] == [True] * 4
+    assert caplog.text == ""
+    assert [session.check_version(version) for version in ("1.8.10", "1.9", (99, 0))] == [False] * 3
+    assert session.check_version("2.0", "Flying is new in 2.0.") is False
+    assert "Flying is new in 2.0;" in caplog.text
+    assert "the server is 1.8.9" in caplog.text
+
+
+def test_b12_download_generator_as_scripts_call_it(resource: Any, session: Any) -> None:
+    uri = resource.files["protocol.txt"].uri
+    assert list(session.download_generator(uri, None, False, 2)) == [b"st", b"ep", b"s"]
+    assert b"".join(session.download_generator(uri, verbose=True, timeout=30)) == b"steps"
+
+
+def test_b22_everything_has_a_full_url(world: Any, session: Any, server: Sandbox) -> None:
+    session.put("/data/projects/P", query={"xnat:projectData/PI/lastname": "Doe"})
+    session.services.import_(data=packed(), project="P", destination="/prearchive")
+    waiting = session.prearchive.sessions()[0]
+    scan = world.experiments["E1"].scans["1"]
+    things = [
+        world.pi, world.subjects["S1"].demographics, scan.parameters, scan.parameters.voxel_res, waiting,
+        waiting.scans[0], waiting.scans[0].resources[0], waiting.scans[0].files[0],
+    ]  # fmt: skip
+    for thing in things:
+        assert thing.external_uri() == f"{server.url}{thing.fulluri}"
+        assert thing.external_uri(query={"format": "json"}, scheme="xnat").startswith("xnat://127.0.0.1:")
+
+
+def test_b22_shortcuts_of_the_columns_of_listings(world: Any, session: Any) -> None:
+    assert session.classes.ProjectData.rest_shortcuts["pi_lastname"] == "xnat:projectData/PI/lastname"
+    for owner, listing in ((world, session.projects), (world.subjects["S1"], world.subjects)):
+        for name, path in type(owner).rest_shortcuts.items():
+            assert path.startswith(f"{owner.XSI_TYPE}/"), name
+        plain = [name for name in type(owner).rest_shortcuts if name != "note"]
+        row = listing.tabulate(columns=plain)[0]
+        assert set(plain) == set(row._fields)
+
+
+def test_b27_listings_inside_objects_have_what_other_listings_have(world: Any, session: Any, server: Sandbox) -> None:
+    world.aliases["a1"] = "a1"
+    world.investigators["Doe"].firstname = "Jane"
+    for listing in (world.aliases, world.investigators, world.fields, world.study_protocol):
+        assert listing.xnat_session is session
+        assert listing.parent is world
+        assert listing.uri == world.uri
+        assert listing.caching is True
+        _ = len(listing)
+        with server.record() as asked:
+            _ = len(listing)
+            listing.clearcache()
+            _ = len(listing)
+        assert [entry.path for entry in asked] == [world.uri]
+    assert world.aliases.listing == ["a1"]
+    assert {key: found.firstname for key, found in world.investigators.data.items()} == {"Doe": "Jane"}
+
+
+def test_b29_assessors_are_downloaded_as_other_objects_are(world: Any, tmp_path: Path) -> None:
+    assessor = world.experiments["E1"].assessors["QC1"]
+    for number, download in enumerate((assessor.download, assessor.download_zip)):
+        path = download(tmp_path / f"{number}.zip", verbose=False)
+        with zipfile.ZipFile(path) as packed_files:
+            (name,) = packed_files.namelist()
+            assert packed_files.read(name) == b"fine"
+            assert name.endswith("resources/QC/files/qc.txt")
+
+
+@pytest.mark.parametrize("name", ["download", "download_dir"])
+def test_b30_scans_are_chosen_by_position_as_well(world: Any, tmp_path: Path, name: str) -> None:
+    experiment = world.experiments["E1"]
+
+    def found(target: str, *args: Any, **kwargs: Any) -> set[str]:
+        getattr(experiment, name)(tmp_path / target, *args, **kwargs)
+        if name == "download":
+            with zipfile.ZipFile(tmp_path / target) as packed_files:
+                names = packed_files.namelist()
+        else:
+            names = [path.relative_to(tmp_path / target).as_posix() for path in (tmp_path / target).rglob("*.dcm")]
+        return {path.partition("scans/")[2].partition("/")[0] for path in names} - {""}
+
+    both = {"1-T1", "2-T2_weighted"}
+    assert found("a", "1", False) == found("b", "1") == found("c", scan_filter="T1", verbose=False) == {"1-T1"}
+    assert found("d", "ALL", False) == found("e", False) == found("f", verbose=False) == both
+
+
+def test_b30_cli_str_is_a_name_and_can_be_called(world: Any, session: Any) -> None:
+    experiment = world.experiments["E1"]
+    session.services.import_(data=packed(), project="P", destination="/prearchive")
+    for thing in (world, world.subjects["S1"], experiment, experiment.scans["1"], session.prearchive.sessions()[0]):
+        assert isinstance(thing.cli_str, str)
+        assert thing.cli_str() == thing.cli_str
+        assert type(thing.cli_str()) is str
+
+
+def test_b31_a_missing_file_is_never_taken_for_text(resource: Any, tmp_path: Path) -> None:
+    missing = str(tmp_path / "volume.nii")
+    for wrong in (missing, "volume.nii", "a/volume.nii"):
+        with pytest.raises(FileNotFoundError, match="upload_data"):
+            resource.upload(wrong)
+        with pytest.raises(FileNotFoundError, match="upload_data"):
+            resource.upload(wrong, "volume.nii")
+    resource.upload_data("volume.nii", "text.txt")
+    assert sorted(resource.files) == ["protocol.txt", "text.txt"]
+
+
+def test_b31_what_files_are_can_be_given_by_position(resource: Any, tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_bytes(b"x")
+    resource.upload(tmp_path / "x.txt", "1.txt", False, False, "C", "F", "T")
+    resource.upload_data(b"y", "2.txt", True, False, "C", "F", "T")
+    for name in ("1.txt", "2.txt"):
+        file = resource.files[name]
+        assert (file.file_content, file.file_format, file.file_tags) == ("C", "F", "T")
+    resource.download_dir(tmp_path / "flat", False, True)
+    assert {path.name for path in (tmp_path / "flat").iterdir() if path.name[0] != "."} == {
+        "1.txt", "2.txt", "protocol.txt",
+    }  # fmt: skip
+
+
+def test_b31_resources_of_projects_come_in_the_folder_of_xnats_zip(world: Any, session: Any, tmp_path: Path) -> None:
+    world.name = "The study"
+    world.resources["PROTOCOL"].download_dir(tmp_path, verbose=False)
+    assert (tmp_path / "P" / "resources" / "PROTOCOL" / "files" / "protocol.txt").read_bytes() == b"steps"
+
+
+def test_b32_files_are_opened_in_a_mode(resource: Any) -> None:
+    file = resource.files["protocol.txt"]
+    for opened in (file.open("rb"), file.open(mode="rb")):
+        with opened:
+            assert opened.read() == b"steps"
+    for mode in ("r", "w", "ab"):
+        with pytest.raises(exceptions.XNATValueError, match="'rb'"):
+            file.open(mode)
+
+
+def test_b33_where_data_should_lie_in_a_mounted_archive(
+    world: Any, session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = world.experiments["E1"]
+    things = [world, world.subjects["S1"], experiment, experiment.scans["1"], experiment.assessors["QC1"]]
+    assert [thing.expected_data_dir for thing in (*things, experiment.resources["NOTES"])] == [None] * 6
+    monkeypatch.setenv("XNAT_DATA", str(tmp_path))
+    (tmp_path / "P" / "arc001" / "E1").mkdir(parents=True)
+    expected = ["P", "P/subjects/S1", "P/arc001/E1", "P/arc001/E1/SCANS/1", "P/arc001/E1/ASSESSORS/QC1"]
+    assert [thing.expected_data_dir for thing in things] == [tmp_path / place for place in expected]
+    assert [thing.data_dir is None for thing in things] == [False, True, False, True, True]
+    notes = experiment.resources["NOTES"]
+    assert (notes.expected_data_dir, notes.data_dir) == (tmp_path / "P/arc001/E1/RESOURCES/NOTES", None)
+
+
+def test_b30_read_dicom_of_what_is_no_file(world: Any) -> None:
+    with pytest.raises(exceptions.XNATValueError, match="no file"):
+        world.experiments["E1"].scans["1"].read_dicom(file=world)
+
+
+def test_b34_the_prearchive_forgets_what_it_knows(world: Any, session: Any, server: Sandbox) -> None:
+    session.services.import_(data=packed(), project="P", destination="/prearchive")
+    waiting = session.prearchive.sessions()[0]
+    assert waiting.status == "READY"
+    with server.record() as asked:
+        _ = waiting.status
+        session.prearchive.clearcache()
+        _ = waiting.status, waiting.name
+    assert [entry.path for entry in asked] == [waiting.uri]
+
+
+def test_b36_import_dir_of_no_directory(session: Any, tmp_path: Path) -> None:
+    with pytest.raises(exceptions.XNATValueError, match="not a directory"):
+        session.services.import_dir(tmp_path / "missing", project="P")
+
+
+def test_b40_tables_as_json_text(world: Any, session: Any) -> None:
+    table = session.classes.MrSessionData.query().tabulate_json()
+    assert json.loads(table)["ResultSet"]["Result"][0]["label"] == "E1"
+
+
+def test_b40_constraints_show_what_is_sent(session: Any) -> None:
+    classes = session.classes
+    one = classes.MrSessionData.date > datetime.date(2020, 1, 2)
+    assert one.to_string().startswith('<xdat:criteria xmlns:xdat="http://nrg.wustl.edu/security"')
+    assert "<xdat:value>01/02/2020</xdat:value>" in one.to_string()
+    both = (one & (classes.MrSessionData.label == "x")).to_string()
+    assert both.startswith("<xdat:child_set")
+    assert both.count("<xdat:criteria") == 2
+    assert classes.MrSessionData.query().xsi_type == "xnat:mrSessionData"
+
+
+def test_names_of_classes_in_scripts_for_other_releases(session: Any) -> None:
+    classes = session.classes
+    for name, xsi_type in {
+        "XnatpyMrScanDataParameters": "xnatpy:mrScanDataParameters",
+        "XnatpyMrScanDataParametersVoxelres": "xnatpy:mrScanDataParametersVoxelres",
+        "AScidResearchData": "xnat_a:scidResearchData",
+    }.items():
+        assert getattr(classes, name) is session.XNAT_CLASS_LOOKUP[xsi_type], name
+        assert name not in dir(classes)

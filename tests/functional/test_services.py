@@ -239,7 +239,7 @@ def test_import_dir(services: Services, second: Any, tmp_path: Path) -> None:
 def test_import_dir_of_nothing(services: Services, tmp_path: Path) -> None:
     with pytest.raises(XNATValueError, match="no files"):
         services.import_dir(tmp_path, project="brainimages")
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(XNATValueError, match="not a directory"):
         services.import_dir(tmp_path / "missing", project="brainimages")
 
 

@@ -107,15 +107,27 @@ OF_THE_CLASSES: list[tuple[str, str, str]] = [
     ("ProjectData", "remove_access", "user"),
     ("MrSessionData", "share", "project, label=None"),
     ("MrSessionData", "create_assessor", "label, type_"),
-    ("MrSessionData", "download", "path, verbose=True"),
-    ("MrSessionData", "download_dir", "target_dir, verbose=True"),
+    ("MrSessionData", "download", "path, scan_filter='ALL', verbose=True"),
+    ("MrSessionData", "download_dir", "target_dir, scan_filter='ALL', verbose=True"),
+    ("QcManualAssessorData", "download", "path, verbose=True"),
     ("MrScanData", "create_resource", "label, format=None, data_dir=None, method=None"),
     ("MrScanData", "dicom_dump", "fields=None"),
     ("MrScanData", "download", "path, verbose=True"),
     ("ResourceCatalog", "download", "path, verbose=True"),
-    ("ResourceCatalog", "download_dir", "target_dir, verbose=True"),
-    ("ResourceCatalog", "upload", "data=None, remotepath=None, overwrite=False, extract=False, **kwargs"),
-    ("ResourceCatalog", "upload_data", "data, remotepath, overwrite=False, extract=False, **kwargs"),
+    ("ResourceCatalog", "download_dir", "target_dir, verbose=True, flatten_dirs=False"),
+    (
+        "ResourceCatalog",
+        "upload",
+        "data=None, remotepath=None, overwrite=False, extract=False, file_content=None, file_format=None, "
+        "file_tags=None, **kwargs",
+    ),
+    (
+        "ResourceCatalog",
+        "upload_data",
+        "data, remotepath, overwrite=False, extract=False, file_content=None, file_format=None, file_tags=None, "
+        "**kwargs",
+    ),
+    ("FileData", "open", "mode='rb'"),
     ("FileData", "download", "path, verbose=True"),
     ("FileData", "download_stream", "target_stream, verbose=False"),
 ]

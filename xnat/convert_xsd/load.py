@@ -129,8 +129,10 @@ class ModelModule(types.ModuleType):
                 self._folded = {}
                 for known in sorted(self._blocks):
                     self._folded.setdefault(known.lower(), known)
-            if known := self._folded.get(name.lower(), ""):
-                return getattr(self, known)
+            # In 0.8 types without a name begin with Xnatpy, and those of xnat_a and the like not with Xnat.
+            for spelling in (name, name.removeprefix("Xnatpy"), f"Xnat{name}"):
+                if known := self._folded.get(spelling.lower(), ""):
+                    return getattr(self, known)
         close = get_close_matches(name, self._blocks, n=3) if not name.startswith("_") else []
         hint = f"; did you mean {' or '.join(close)}?" if close else ""
         raise XNATAttributeError(f"The data model has no class {name!r}{hint}")

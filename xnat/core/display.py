@@ -16,6 +16,7 @@ from ..columns import fields_of
 __all__ = [
     "LISTING_ENTRIES",
     "TABLE_ROWS",
+    "CliName",
     "children_html",
     "entry_repr",
     "listing_repr",
@@ -33,6 +34,16 @@ TABLE_ROWS = 50
 _CELL = 200
 #: Notebooks align tables of numbers, to the right.
 _LEFT = ' style="text-align: left"'
+
+
+class CliName(str):
+    """What the command line calls something: text that may be called, for scripts to which it is a method."""
+
+    __slots__ = ()
+
+    def __call__(self) -> str:
+        """The text."""
+        return str(self)
 
 
 def entry_repr(class_name: str, id_: str | None, key: str | None) -> str:

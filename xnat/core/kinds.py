@@ -34,6 +34,13 @@ KINDS: dict[str, ListingKind] = {
 _DEMOGRAPHICS = "xnat:subjectData/demographics[@xsi:type=xnat:demographicData]"
 #: Short names of columns, from XNAT's XMLPathShortcuts: those that listings are asked for most.
 SHORTCUTS: dict[str, dict[str, str]] = {
+    "project": {
+        **{name: f"xnat:projectData/{name}" for name in ("ID", "secondary_ID", "name", "description", "keywords")},
+        "alias": "xnat:projectData/aliases/alias/alias",
+        "pi_firstname": "xnat:projectData/PI/firstname",
+        "pi_lastname": "xnat:projectData/PI/lastname",
+        "note": "xnat:projectData/fields/field[name=note]/field",
+    },
     "subject": {
         **{name: f"xnat:subjectData/{name}" for name in ("ID", "project", "label", "group", "src")},
         **{
@@ -44,6 +51,19 @@ SHORTCUTS: dict[str, dict[str, str]] = {
     "experiment": {
         name: f"xnat:experimentData/{name}"
         for name in ("ID", "project", "label", "date", "time", "note", "visit_id", "acquisition_site", "duration")
+    },
+    "imageSession": {
+        name: f"xnat:imageSessionData/{name}"
+        for name in (
+            "scanner",
+            "operator",
+            "session_type",
+            "modality",
+            "UID",
+            "dcmAccessionNumber",
+            "dcmPatientId",
+            "dcmPatientName",
+        )
     },
     "scan": {
         name: f"xnat:imageScanData/{name}"

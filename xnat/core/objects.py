@@ -196,6 +196,14 @@ class XNATBaseObject(Caches, Writes, metaclass=DisplayFields):
         """REST path through project and subject, where XNAT has one; writes go there."""
         return self._uri
 
+    def external_uri(self, query: Mapping[str, str] | None = None, scheme: str | None = None) -> str:
+        """Its full URL.
+
+        :param scheme: another scheme than the session's, as ``'https'``
+        """
+        url = self._session.url_for(self, query)
+        return url if scheme is None else scheme + url[url.index("://") :]
+
     @field_property("ID")
     def id(self) -> str:
         """Primary key: the ID or accession number."""
@@ -431,14 +439,6 @@ class XNATObject(XNATBaseObject):
         if isinstance(self._parent, XNATBaseObject):
             self._parent.clearcache()
         self._destroyed = True
-
-    def external_uri(self, query: Mapping[str, str] | None = None, scheme: str | None = None) -> str:
-        """Its full URL.
-
-        :param scheme: another scheme than the session's, as ``'https'``
-        """
-        url = self._session.url_for(self, query)
-        return url if scheme is None else scheme + url[url.index("://") :]
 
 
 def restore_object(

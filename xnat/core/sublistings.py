@@ -11,13 +11,39 @@ from ..exceptions import XNATKeyError, XNATValueError
 from .display import children_html, table_html
 
 if TYPE_CHECKING:
+    from ..protocols import Connection
     from .nested import XNATNestedObject
     from .objects import XNATBaseObject
 
 __all__ = ["XNATSimpleListing", "XNATSubListing"]
 
 
-class XNATSubListing(Mapping[Any, Any]):
+class _InItem:
+    """What listings inside an item have of the object whose item it is."""
+
+    parent: XNATBaseObject
+
+    @property
+    def xnat_session(self) -> Connection:
+        """The session it belongs to."""
+        return self.parent.xnat_session
+
+    @property
+    def uri(self) -> str:
+        """REST path of the object in whose item it stands."""
+        return self.parent.uri
+
+    @property
+    def caching(self) -> bool:
+        """Whether what the server said is kept: as that object has it."""
+        return self.parent.caching
+
+    def clearcache(self) -> None:
+        """Forget what the server said about that object; the next look asks again."""
+        self.parent.clearcache()
+
+
+class XNATSubListing(_InItem, Mapping[Any, Any]):
     """Objects inside another object's item, by key and by position.
 
     A key or index that isn't there yet gives a new element: assigning one of its fields adds it on the server.
@@ -58,6 +84,11 @@ class XNATSubListing(Mapping[Any, Any]):
     def listing(self) -> list[Any]:
         """The elements, in the server's order."""
         return [self._element(index, item) for index, item in self._places()]
+
+    @property
+    def data(self) -> dict[Any, Any]:
+        """The elements, by key."""
+        return dict(zip(self, self.listing, strict=False))
 
     def __getitem__(self, key: int | str) -> Any:
         places = self._places()
@@ -103,7 +134,7 @@ class XNATSubListing(Mapping[Any, Any]):
         return f"<XNATSubListing {inside}>" if inside else "<XNATSubListing (empty)>"
 
 
-class XNATSimpleListing(MutableMapping[Any, Any]):
+class XNATSimpleListing(_InItem, MutableMapping[Any, Any]):
     """Values inside another object's item: a mapping by key, or by number where the schema gives them no key.
 
     Setting and deleting write to the server at once, in one request.
@@ -130,6 +161,11 @@ class XNATSimpleListing(MutableMapping[Any, Any]):
             if value is not None and key is not None:
                 found[key if self.key_name is None else str(key)] = convert_to(str(value), self.type)
         return found
+
+    @property
+    def listing(self) -> list[Any]:
+        """All values, in the server's order."""
+        return list(self.data.values())
 
     def _path(self, key: Any) -> str:
         if self.key_name is not None:

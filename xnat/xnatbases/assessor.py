@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .. import uris
@@ -33,6 +34,18 @@ class ImageAssessorData(DerivedData):
 
     def _folder(self) -> PurePosixPath:
         return PurePosixPath(safe_name(self.image_session.label), "assessors", safe_name(self.label))
+
+    def download(self, path: str | os.PathLike[str], verbose: bool = True) -> Path:
+        """Its files as one zip file.
+
+        :param path: the zip file to make
+        :return: its path
+        """
+        return Path(self._download_zip(uris.join(self.fulluri, "files"), path, verbose))
+
+    def download_zip(self, path: str | os.PathLike[str], verbose: bool = True) -> Path:
+        """The same as :meth:`download`."""
+        return self.download(path, verbose)
 
     def _groups(self, folder: PurePosixPath) -> Iterator[RemoteGroup]:
         yield from own_files(self, self.fulluri, folder)

@@ -251,13 +251,19 @@ class FileData(Base):
         with response:
             return self.calculate_digest(cast("IO[bytes]", response.raw)) == self.digest.lower()
 
-    def open(self) -> IO[bytes]:
+    def open(self, mode: str = "rb") -> IO[bytes]:
         """Its content as a binary file to read from.
 
         Read from the server's archive, where that is mounted here; else fetched whole, into memory or a temporary file.
+
+        :raises XNATValueError: another mode than ``'rb'``
         """
         import tempfile
 
+        if mode != "rb":
+            raise XNATValueError(
+                f"Files of a server can be opened to read bytes, in mode 'rb', not in {mode!r}; upload() writes them"
+            )
         local = self.data_path if self._session.mount_data_dir is not None else None
         if local is not None:
             return local.open("rb")

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from .. import uris
+from ..core.kinds import SHORTCUTS
 from ..exceptions import XNATKeyError
 from ..transfer.names import safe_name
 from ..transfer.plan import RemoteGroup
@@ -28,6 +29,8 @@ class ImageSessionData(SubjectAssessorData):
 
     __slots__ = ()
 
+    rest_shortcuts = {**SHORTCUTS["experiment"], **SHORTCUTS["imageSession"]}
+
     if TYPE_CHECKING:
         scans: XNATListing
         assessors: XNATListing
@@ -43,21 +46,24 @@ class ImageSessionData(SubjectAssessorData):
 
     _WORD = "image session"
 
-    def download(self, path: str | os.PathLike[str], verbose: bool = True, *, scan_filter: str = "ALL") -> Path:
+    def download(self, path: str | os.PathLike[str], scan_filter: str | bool = "ALL", verbose: bool = True) -> Path:
         """The files of its scans as one zip file.
 
         :param path: the zip file to make
         :param scan_filter: IDs or types of the scans, with commas between; all by default
+        :param verbose: tell on stdout what is done; True or False is understood in the second place, too
         :return: its path
         """
+        scan_filter, verbose = _in_either_order(scan_filter, verbose)
         return Path(self._download_zip(uris.join(self._short_uri, "scans", scan_filter, "files"), path, verbose))
 
-    def download_dir(
+    # The second place is as in 0.8; who gives True or False there, as for other objects, gets what that means.
+    def download_dir(  # type: ignore[override]
         self,
         target_dir: str | os.PathLike[str],
+        scan_filter: str | bool = "ALL",
         verbose: bool = True,
         *,
-        scan_filter: str = "ALL",
         workers: int = 4,
         existing: str = "refresh",
         progress_callback: UpdateFunc | None = None,
@@ -68,8 +74,10 @@ class ImageSessionData(SubjectAssessorData):
         Other parameters and the result are those of :meth:`~xnat.xnatbases.trees.DownloadsBelow.download_dir`.
 
         :param scan_filter: IDs or types of scans, with commas between: only these, and nothing else of the session
+        :param verbose: tell on stdout what is done; True or False is understood in the second place, too
         :raises XNATKeyError: there is no such scan
         """
+        scan_filter, verbose = _in_either_order(scan_filter, verbose)
         chosen = None if scan_filter == "ALL" else self._chosen_scans(scan_filter)
         groups = None if chosen is None else lambda folder: scan_files(self, folder, chosen)
         options: dict[str, Any] = {
@@ -92,9 +100,9 @@ class ImageSessionData(SubjectAssessorData):
             found.update({row["ID"]: row.get("type") for row in fitting})
         return found
 
-    def download_zip(self, path: str | os.PathLike[str], verbose: bool = True) -> Path:
+    def download_zip(self, path: str | os.PathLike[str], scan_filter: str | bool = "ALL", verbose: bool = True) -> Path:
         """The same as :meth:`download`."""
-        return self.download(path, verbose)
+        return self.download(path, scan_filter, verbose)
 
     def _groups(self, folder: PurePosixPath) -> Iterator[RemoteGroup]:
         scans = {row["ID"]: row.get("type") for row in self.scans._table().rows}
@@ -104,3 +112,8 @@ class ImageSessionData(SubjectAssessorData):
             yield from assessor._groups(folder / "assessors" / safe_name(assessor.label))
         for reconstruction in self.reconstructions.values():
             yield from reconstruction._groups(folder / "reconstructions" / safe_name(reconstruction.id))
+
+
+def _in_either_order(scan_filter: str | bool, verbose: bool) -> tuple[str, bool]:
+    """Which scans, and whether to talk: in the second place 0.8 has the one, and 0.3.16 the other."""
+    return ("ALL", scan_filter) if isinstance(scan_filter, bool) else (scan_filter, verbose)

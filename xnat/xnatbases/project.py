@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from typing import TYPE_CHECKING, Any
 
 from .. import uris
+from ..core.kinds import SHORTCUTS
 from ..core.listings import result_rows
 from ..core.terms import parent_property
 from ..exceptions import XNATKeyError
@@ -42,6 +43,7 @@ class ProjectData(WholeProject, HasVariables, DownloadsBelow, HasResources):
 
     KIND = "project"
     SECONDARY_LOOKUP_FIELD = "name"
+    rest_shortcuts = SHORTCUTS["project"]
     _DISPLAY_IDENTIFIER = "name"
     _CONTAINED_IN = "projects"
     _HAS_FIELDS = True

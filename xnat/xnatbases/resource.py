@@ -16,7 +16,7 @@ from ..core.terms import field_property, parent_property
 from ..exceptions import XNATNotFoundError, XNATValueError
 from ..transfer.names import safe_name
 from ..transfer.plan import RemoteFile, RemoteGroup
-from .mounted import data_dir_of
+from .mounted import data_dir_of, expected_dir_of
 from .trees import DownloadsBelow, own_files, scan_folder
 
 if TYPE_CHECKING:
@@ -115,6 +115,11 @@ class AbstractResource(DownloadsBelow):
         return data_dir_of(self)
 
     @property
+    def expected_data_dir(self) -> Path | None:
+        """Where :attr:`data_dir` should be, whether it is there or not; None unless an archive is mounted."""
+        return expected_dir_of(self)
+
+    @property
     def project(self) -> str | None:
         """ID of the project through which it is looked at."""
         project: str | None = self.parent.project
@@ -136,8 +141,8 @@ class AbstractResource(DownloadsBelow):
         self,
         target_dir: str | os.PathLike[str],
         verbose: bool = True,
-        *,
         flatten_dirs: bool = False,
+        *,
         workers: int = 4,
         existing: str = "refresh",
         progress_callback: UpdateFunc | None = None,
@@ -181,30 +186,30 @@ class AbstractResource(DownloadsBelow):
         remotepath: str | None = None,
         overwrite: bool = False,
         extract: bool = False,
-        *,
-        path: str | os.PathLike[str] | None = None,
         file_content: str | None = None,
         file_format: str | None = None,
         file_tags: str | None = None,
+        *,
+        path: str | os.PathLike[str] | None = None,
         verify: bool = True,
         **kwargs: Any,
     ) -> Any:
         """Upload one file.
 
-        :param data: path of a file, an open binary file, bytes, or text that is not the path of a file
+        :param data: path of a file, an open binary file, or bytes; text itself is sent with :meth:`upload_data`
         :param remotepath: its path below the resource; by default the name of the local file
         :param overwrite: replace a file that is there
         :param extract: the file is a zip or tar archive the server shall unpack
-        :param path: the path of a file, in place of ``data``
         :param file_content: what is in it, as XNAT's field ``content``
         :param file_format: its format (``'NIFTI'``)
         :param file_tags: tags of it, with commas between
+        :param path: the path of a file, in place of ``data``
         :param verify: ask the server afterwards what it has, in one GET: XNAT says 200 to a user without the right to
             edit, and stores nothing. Files that ``extract`` unpacks aren't compared; ``upload_dir`` does that.
         :return: what happened
         :raises XNATUploadError: it was refused, a file is there and ``overwrite`` isn't given, or it was not stored as
             it was sent
-        :raises FileNotFoundError: there is no file of this ``path``
+        :raises FileNotFoundError: there is no such file
         """
         from ..transfer.upload import upload_data, upload_file
 
@@ -219,6 +224,11 @@ class AbstractResource(DownloadsBelow):
         if (data is None) == (path is None):
             raise XNATValueError("upload() takes either data or the path= of a file, and one of them")
         local = local_file(data) if path is None else Path(path).expanduser()
+        if local is None and isinstance(data, str):
+            # Taken for the content it would be stored in place of a file whose name was mistyped.
+            raise FileNotFoundError(
+                f"There is no file {data[:100]!r} to upload; text itself is sent with upload_data(text, remotepath)"
+            )
         name = remotepath or (local.name if local else None)
         if not name:
             raise XNATValueError("Give remotepath=, the name the data shall have in the resource")
@@ -233,12 +243,20 @@ class AbstractResource(DownloadsBelow):
         return result
 
     def upload_data(
-        self, data: Any, remotepath: str, overwrite: bool = False, extract: bool = False, **kwargs: Any
+        self,
+        data: Any,
+        remotepath: str,
+        overwrite: bool = False,
+        extract: bool = False,
+        file_content: str | None = None,
+        file_format: str | None = None,
+        file_tags: str | None = None,
+        **kwargs: Any,
     ) -> Any:
         """Upload bytes, text or an open binary file; see :meth:`upload`."""
         if isinstance(data, str):
             data = data.encode()
-        return self.upload(data, remotepath, overwrite=overwrite, extract=extract, **kwargs)
+        return self.upload(data, remotepath, overwrite, extract, file_content, file_format, file_tags, **kwargs)
 
     def upload_dir(
         self,
@@ -340,4 +358,5 @@ def _place_of(parent: Any) -> PurePosixPath:
         return PurePosixPath(safe_name(parent.image_session.label), "assessors", safe_name(parent.label))
     if parent.KIND == "reconstruction":
         return PurePosixPath(safe_name(parent.image_session.label), "reconstructions", safe_name(parent.id))
-    return PurePosixPath(safe_name(parent._known_name()))
+    # XNAT's zip has a project's ID here; the folder of a downloaded project is called by its name.
+    return PurePosixPath(safe_name(parent.id if parent.KIND == "project" else parent._known_name()))

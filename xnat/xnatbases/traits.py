@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import uris
+from ..core.display import CliName
 from ..core.terms import field_property
 from ..exceptions import XNATValueError
 from .customvariables import CustomVariablesOf
-from .mounted import data_dir_of
+from .mounted import data_dir_of, expected_dir_of
 
 if TYPE_CHECKING:
     from ..core.objects import XNATObject as Base
@@ -159,9 +160,14 @@ class HasResources(Base):
         return data_dir_of(self)
 
     @property
-    def cli_str(self) -> str:
-        """What the command line calls it."""
-        return f"{self.KIND.capitalize()} {getattr(self, '_known_name', lambda: self.id)()}"
+    def expected_data_dir(self) -> Path | None:
+        """Where :attr:`data_dir` should be, whether it is there or not; None unless an archive is mounted."""
+        return expected_dir_of(self)
+
+    @property
+    def cli_str(self) -> CliName:
+        """What the command line calls it. Scripts for 0.8 call it, ``cli_str()``, which gives the same text."""
+        return CliName(f"{self.KIND.capitalize()} {getattr(self, '_known_name', lambda: self.id)()}")
 
     @property
     def custom_forms(self) -> CustomForms:
