@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from .exceptions import XNATValueError
 
-__all__ = ["XSD_TYPES", "DataType", "check", "convert_from", "convert_to"]
+__all__ = ["XSD_TYPES", "DataType", "check", "convert_from", "convert_to", "is_text"]
 
 
 class DataType(NamedTuple):
@@ -46,6 +46,11 @@ def convert_to(value: Any, type_: str | Callable[[Any], Any] | None) -> Any:
         return datatype.to_python(value)
     except (ValueError, TypeError, OverflowError, AttributeError) as error:
         raise XNATValueError(_refusal(value, type_, error)) from error
+
+
+def is_text(type_: str) -> bool:
+    """Whether values of a type are text, as those of unknown types are."""
+    return XSD_TYPES.get(type_, _TEXT).python == _TEXT.python
 
 
 def convert_from(value: Any, type_: str | Callable[[Any], Any] | None) -> str:

@@ -4,10 +4,12 @@ tests of each part cover.
 
 from __future__ import annotations
 
+import copy
 import datetime
 import hashlib
 import io
 import json
+import pickle
 import re
 import time
 import zipfile
@@ -719,3 +721,50 @@ def test_names_of_classes_in_scripts_for_other_releases(session: Any) -> None:
     }.items():
         assert getattr(classes, name) is session.XNAT_CLASS_LOOKUP[xsi_type], name
         assert name not in dir(classes)
+
+
+# -- groups of fields, and text that has attributes ----------------------------------------------------------------
+
+
+def test_a131_text_with_attributes_has_them_as_fields(world: Any, session: Any, second: Any, server: Sandbox) -> None:
+    experiment = world.experiments["E1"]
+    there = second.projects["P"].experiments["E1"]
+    assert (experiment.scanner, experiment.scanner.model) == ("", None)
+    experiment.scanner.model = "SIGNA"
+    experiment.scanner.manufacturer = "GE"
+    assert (there.scanner.model, there.scanner.manufacturer, there.scanner_model) == ("SIGNA", "GE", "SIGNA")
+    experiment.scanner = "MRC1"
+    assert (there.scanner, experiment.scanner.model) == ("MRC1", "SIGNA")
+    del experiment.scanner.model
+    assert there.scanner.model is None
+    assert {"model", "manufacturer"} <= set(dir(experiment.scanner))
+    with pytest.raises(exceptions.XNATAttributeError, match="did you mean model"):
+        experiment.scanner.modell = "x"
+    with pytest.raises(AttributeError):
+        _ = experiment.scanner.modell
+    scan = experiment.scans["1"]
+    scan.scanner.manufacturer = "GE"
+    assert there.scans["1"].scanner.manufacturer == "GE"
+    # It is plain text to whoever takes it along.
+    for copied in (pickle.loads(pickle.dumps(experiment.scanner)), copy.copy(experiment.scanner)):
+        assert (type(copied), copied) == (str, "MRC1")
+    assert json.dumps(experiment.scanner) == '"MRC1"'
+
+
+def test_a103_terms_for_searches_reach_into_groups(world: Any, session: Any) -> None:
+    classes = session.classes
+    world.experiments["E1"].scanner.model = "SIGNA"
+    for term, identifier in {
+        classes.MrScanData.parameters.tr: "xnat:mrScanData/parameters/tr",
+        classes.MrScanData.parameters.voxel_res.x: "xnat:mrScanData/parameters/voxelRes/x",
+        classes.MrSessionData.scanner: "xnat:mrSessionData/scanner",
+        classes.MrSessionData.scanner.model: "xnat:mrSessionData/scanner/model",
+        classes.SubjectData.demographics.gender: "xnat:demographicData/gender",
+        classes.ProjectData.pi.lastname: "xnat:investigatorData/lastname",
+    }.items():
+        assert term.identifier == identifier
+    with pytest.raises(AttributeError):
+        _ = classes.MrSessionData.scanner.modell
+    query = classes.MrSessionData.query(classes.MrSessionData.scanner.model == "SIGNA")
+    assert [found.label for found in query.all()] == ["E1"]
+    assert classes.MrSessionData.query(classes.MrSessionData.scanner.model == "x").all() == []

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import hints
-from ..datatypes import XSD_TYPES
+from ..datatypes import XSD_TYPES, is_text
 from ..naming import identifier
 from .emit import attribute_names
 from .model import ClassDef, FieldDef, FieldKind, Model
@@ -37,6 +37,7 @@ from xnat import xnatbases, xnatcore
 from xnat.core import VariableMap, XNATSimpleListing
 from xnat.core import XNATListing as _XNATListing
 from xnat.core import XNATSubListing as _XNATSubListing
+from xnat.core.texts import Text as _Text
 from xnat.core.joined import JoinedListing as _JoinedListing
 from xnat.protocols import Timeout as _Timeout
 from xnat.search import SearchField as _SearchField
@@ -50,6 +51,14 @@ class _Field(Generic[_Value]):
     @overload
     def __get__(self, instance: object, owner: Any = ...) -> _Value | None: ...
     def __set__(self, instance: object, value: _Value) -> None: ...
+    def __delete__(self, instance: object) -> None: ...
+
+class _TextField:
+    @overload
+    def __get__(self, instance: None, owner: Any = ...) -> Any: ...
+    @overload
+    def __get__(self, instance: object, owner: Any = ...) -> _Text: ...
+    def __set__(self, instance: object, value: str) -> None: ...
     def __delete__(self, instance: object) -> None: ...
 
 class _Object(Generic[_Item]):
@@ -181,10 +190,14 @@ def _class(
     lines = [f"class {identifier(owner.name)}({mixin}{base}):"]
     names = attribute_names(model, owner, provided, reserved)
     own = set(names.values())
+    # The paths under which others lie: of text, these are its attributes.
+    above = {item.path.rpartition("/")[0] for item in owner.fields}
     for item in owner.fields:
         name = names[item.name]
         if name is not None:
-            lines.append(f"    {identifier(name)}: {_type(model, item, own)}")
+            with_parts = item.kind is FieldKind.VALUE and item.path in above and is_text(item.type)
+            annotation = "_TextField" if with_parts else _type(model, item, own)
+            lines.append(f"    {identifier(name)}: {annotation}")
     for attribute, annotation, target in _GIVEN.get(owner.key, ()):
         if owner.key in bases and attribute not in own and target in model.classes:
             lines.append(f"    {attribute}: {annotation.format(_class_name(model, target))}")

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from ..datatypes import check, convert_from, convert_to
+from ..datatypes import check, convert_from, convert_to, is_text
 from ..exceptions import XNATValueError
+from ..hints import CONCRETE_TYPES
 from .kinds import rest_listing
 from .sublistings import XNATSimpleListing, XNATSubListing
-from .terms import FieldTerm
+from .terms import FieldTerm, type_path
+from .texts import Text
 from .variables import VariableMap
 
 if TYPE_CHECKING:
@@ -49,6 +51,9 @@ class Field(_Descriptor, Generic[Value]):
     :param facets: the schema's restrictions (``enumeration``, ``max_length``, ``min_inclusive``, ...)
     """
 
+    #: Of text: its attributes, once somebody has looked (most values have none).
+    _parts: Mapping[str, Field[Any]] | None = None
+
     def __init__(self, path: str, type: str = "xs:string", *, doc: str = "", **facets: Any) -> None:
         super().__init__(path, doc)
         self.type = type
@@ -59,9 +64,25 @@ class Field(_Descriptor, Generic[Value]):
     @overload
     def __get__(self, instance: XNATBaseObject, owner: type | None = None) -> Any: ...
     def __get__(self, instance: XNATBaseObject | None, owner: type | None = None) -> Any:
+        parts = self._parts
+        if parts is None:
+            parts = self._parts = self._find_parts(type(instance) if owner is None else owner)
         if instance is None:
-            return FieldTerm(f"{getattr(owner, 'XSI_TYPE', '')}/{self.path}", self.__doc__ or "")
-        return convert_to(instance._raw(self.path), self.type)
+            return FieldTerm(f"{type_path(owner)}/{self.path}", self.__doc__ or "", parts, owner)
+        value = convert_to(instance._raw(self.path), self.type)
+        return Text("" if value is None else value, instance, parts) if parts else value
+
+    def _find_parts(self, owner: type) -> dict[str, Field[Any]]:
+        """The attributes of the element, by name, where its content is text."""
+        if not is_text(self.type):
+            return {}
+        below, prefix = f"{self.path}/", f"{self.name}_"
+        fields = (field for base in owner.__mro__ for field in vars(base).values())
+        return {
+            field.name.removeprefix(prefix): field
+            for field in fields
+            if isinstance(field, Field) and field.path.startswith(below)
+        }
 
     def __set__(self, instance: XNATBaseObject, value: Any) -> None:
         instance._write({self.path: self.to_text(value)})
@@ -88,7 +109,8 @@ class ObjectField(_Descriptor):
 
     def __get__(self, instance: XNATBaseObject | None, owner: type | None = None) -> Any:
         if instance is None:
-            return _class_of(owner, self.type)
+            # Where the schema names an abstract type, what one can search by are the fields of the usual one.
+            return _class_of(owner, CONCRETE_TYPES.get(self.type, self.type)) or _class_of(owner, self.type)
         return instance.get_object(self.path, self.type)
 
     def __set__(self, instance: XNATBaseObject, value: Any) -> None:
@@ -183,4 +205,4 @@ def _class_of(owner: type | None, xsi_type: str) -> Any:
 
     module = sys.modules.get(getattr(owner, "__module__", ""))
     lookup = getattr(module, "XNAT_CLASS_LOOKUP", {})
-    return lookup.get(xsi_type, xsi_type)
+    return lookup.get(xsi_type)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from ..search import SearchField
 
-__all__ = ["DisplayFields", "FieldTerm", "TwoSided", "field_property", "parent_property"]
+__all__ = ["DisplayFields", "FieldTerm", "TwoSided", "field_property", "parent_property", "type_path"]
 
 
 Value = TypeVar("Value")
@@ -42,12 +42,42 @@ class DisplayFields(type):
         raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}") from None
 
 
+def type_path(owner: Any) -> str:
+    """How searches name a type: ``xnat:mrScanData``; of a type that the schema gives no name the place it stands at,
+    ``xnat:mrScanData/parameters``, since that is what the server knows.
+    """
+    xsi_type = str(getattr(owner, "XSI_TYPE", ""))
+    classes = getattr(getattr(sys.modules.get(getattr(owner, "__module__", "")), "model", None), "classes", {})
+    path = ""
+    # Types of a schema lie in each other a few deep; the bound is for schemas that can't be.
+    for _ in range(20):
+        container = classes.get(getattr(classes.get(xsi_type), "parent", None))
+        place = next((item.path for item in getattr(container, "fields", ()) if item.type == xsi_type), None)
+        if container is None or place is None:
+            break
+        xsi_type, path = container.key, f"/{place}{path}"
+    return f"{xsi_type}{path}"
+
+
 class FieldTerm(SearchField):
     """A term for searches (``SubjectData.label == 'x'``) that also tells what the field means."""
 
-    def __init__(self, identifier: str, doc: str) -> None:
+    def __init__(
+        self, identifier: str, doc: str, parts: Mapping[str, Any] | None = None, owner: type | None = None
+    ) -> None:
         super().__init__(identifier)
         self.__doc__ = doc
+        self._parts = parts or {}
+        self._owner = owner
+
+    def __getattr__(self, name: str) -> Any:
+        # The attributes of an element that holds text: MrSessionData.scanner.model.
+        if name in self.__dict__.get("_parts", {}):
+            return self._parts[name].__get__(None, self._owner)
+        raise AttributeError(f"{self!r} has no attribute {name!r}")
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._parts})
 
     # help() shows the documentation of a class attribute only if it looks like a data descriptor.
     def __set__(self, instance: object, value: object) -> None:
@@ -77,7 +107,7 @@ class _FieldProperty(TwoSided, Generic[Value]):
 
     def on_class(self, owner: type) -> FieldTerm:
         """The search term."""
-        return FieldTerm(f"{getattr(owner, 'XSI_TYPE', '')}/{self.path}", self.__doc__ or "")
+        return FieldTerm(f"{type_path(owner)}/{self.path}", self.__doc__ or "")
 
     def setter(self, fset: Callable[[Any, Any], None]) -> _FieldProperty[Value]:
         made: _FieldProperty[Value] = _FieldProperty(self.fget, fset, self.fdel, self.__doc__)
