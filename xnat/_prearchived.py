@@ -247,19 +247,11 @@ class PrearchiveFile(_Part):
 
         :raises XNATNotFoundError: it isn't there (any more)
         """
-        import tempfile
-
         from .transfer.download import download_stream
+        from .transfer.spool import fetched
 
         self._check_alive()
-        spool = tempfile.SpooledTemporaryFile(max_size=1 << 24)  # noqa: SIM115 - the caller closes it
-        try:
-            download_stream(self._session.client, self.uri, spool)
-        except BaseException:
-            spool.close()
-            raise
-        spool.seek(0)
-        return spool
+        return fetched(lambda stream: download_stream(self._session.client, self.uri, stream))
 
     def read_dicom(self, read_pixel_data: bool = False, force: bool = False) -> Any:
         """Its content as a pydicom dataset. Needs the extra ``dicom``.

@@ -10,6 +10,7 @@
     │   │   ├── XNATNotFoundError                404
     │   │   ├── XNATConflictError                409
     │   │   └── XNATUnexpectedPageError          an HTML page (often the login page) where data was asked for
+    │   ├── XNATNoServerError (RuntimeError)     connect() was told of no server, nor is the environment
     │   └── XNATConnectionError                  no answer: name, network, refused, broken off
     │       ├── XNATTimeoutError                 no answer in time
     │       └── XNATRedirectError                the server sends us where credentials must not go
@@ -55,6 +56,7 @@ __all__ = [
     "XNATKeyError",
     "XNATLoginFailedError",
     "XNATMappingException",
+    "XNATNoServerError",
     "XNATNotConnectedError",
     "XNATNotFoundError",
     "XNATObjectAlreadyExistsError",
@@ -222,6 +224,10 @@ class XNATUnsafeNetrcError(XNATAuthError):
 
 class XNATSchemaError(XNATError, ValueError):
     """No usable data model could be made of what the server publishes."""
+
+
+class XNATNoServerError(XNATValueError, RuntimeError):
+    """There is no server to connect to: no argument names one, and the environment neither."""
 
 
 class XNATNotConnectedError(XNATError):

@@ -500,6 +500,14 @@ def test_b3_command_lines_are_not_prompted_and_leave_the_session_open(
         assert again.logged_in_user == server.user
 
 
+def test_b4_no_server_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("XNATPY_HOST", "XNAT_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(RuntimeError, match="No server specified: no argument nor environment variable found") as caught:
+        xnat.connect()
+    assert isinstance(caught.value, exceptions.XNATValueError)
+
+
 @pytest.mark.parametrize("status", [403, 404, 500])
 def test_servers_that_tell_nobody_their_plugins_are_remembered_for_a_day(
     server: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
@@ -658,6 +666,38 @@ def test_b32_files_are_opened_in_a_mode(resource: Any) -> None:
     for mode in ("r", "w", "ab"):
         with pytest.raises(exceptions.XNATValueError, match="'rb'"):
             file.open(mode)
+
+
+def test_b32_open_is_for_reading(world: Any, resource: Any, session: Any) -> None:
+    session.services.import_(data=packed(), project="P", destination="/prearchive")
+    for file in (resource.files["protocol.txt"], session.prearchive.sessions()[0].scans[0].files[0]):
+        with file.open() as opened:
+            assert opened.readable()
+            assert opened.seekable()
+            assert not opened.writable()
+            for write in (lambda opened=opened: opened.write(b"x"), lambda opened=opened: opened.truncate(0)):
+                with pytest.raises(io.UnsupportedOperation):
+                    write()
+            assert len(opened.read()) == file.size
+        assert opened.closed
+    with resource.files["protocol.txt"].open() as opened, io.TextIOWrapper(opened) as text:
+        assert text.read() == "steps"
+
+
+def test_b32_verify_digest_looks_at_what_open_reads(
+    resource: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = resource.files["protocol.txt"]
+    assert file.verify_digest() is True
+    place = tmp_path / "P" / "resources" / "PROTOCOL" / "protocol.txt"
+    place.parent.mkdir(parents=True)
+    monkeypatch.setenv("XNAT_DATA", str(tmp_path))
+    assert file.verify_digest() is True
+    for content in (b"steps", b"stePs"):
+        place.write_bytes(content)
+        with file.open() as opened:
+            assert opened.read() == content
+        assert file.verify_digest() is (content == b"steps")
 
 
 def test_b33_where_data_should_lie_in_a_mounted_archive(

@@ -16,7 +16,7 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from xnat import uris
-from xnat.exceptions import XNATAuthError, XNATValueError
+from xnat.exceptions import XNATAuthError, XNATNoServerError, XNATValueError
 from xnat.transport import netrc
 
 __all__ = ["Credentials", "settle_credentials", "settle_server"]
@@ -59,14 +59,14 @@ class Credentials:
 def settle_server(server: str | None, environ: Mapping[str, str] = os.environ) -> tuple[str, bool]:
     """The server to connect to, and whether the environment named it.
 
-    :raises XNATValueError: if neither argument nor environment names one
+    :raises XNATNoServerError: if neither argument nor environment names one
     """
     if server:
         return uris.root(server), False
     for name in HOST_VARIABLES:
         if environ.get(name):
             return uris.root(environ[name]), True
-    raise XNATValueError(
+    raise XNATNoServerError(
         "No server specified: no argument nor environment variable found; set XNATPY_HOST or XNAT_HOST, or give server="
     )
 

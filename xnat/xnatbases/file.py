@@ -237,13 +237,16 @@ class FileData(Base):
     def verify_digest(self, obj: str | os.PathLike[str] | bytes | IO[bytes] | None = None) -> bool:
         """Whether something is this file, by the server's digest.
 
-        :param obj: path of a file, an open binary file, or bytes; by default what the server sends, which is fetched
+        :param obj: path of a file, an open binary file, or bytes; by default what :meth:`open` reads: the file in the
+            server's archive, where that is mounted here and has it, else what the server sends, which is fetched
         :raises XNATValueError: the server keeps no digest of it
         """
         if not self.digest:
             raise XNATValueError(
                 f"The server has no digest of {self.uri}; resource.refresh_catalog(checksum=True) makes it"
             )
+        if obj is None:
+            obj = self.data_path
         if obj is not None:
             return self.calculate_digest(obj) == self.digest.lower()
         # Not through download(), which would raise for a wrong digest.
@@ -258,7 +261,7 @@ class FileData(Base):
 
         :raises XNATValueError: another mode than ``'rb'``
         """
-        import tempfile
+        from ..transfer.spool import fetched
 
         if mode != "rb":
             raise XNATValueError(
@@ -268,10 +271,7 @@ class FileData(Base):
         if local is not None:
             return local.open("rb")
 
-        spool = tempfile.SpooledTemporaryFile(max_size=1 << 24)  # noqa: SIM115 - the caller closes it
-        self.download_stream(spool)
-        spool.seek(0)
-        return spool
+        return fetched(self.download_stream)
 
     def delete(self, remove_files: bool = True) -> None:
         """Delete it on the server. One GET, of its resource's files, and one DELETE.
