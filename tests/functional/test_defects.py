@@ -7,6 +7,7 @@ import gc
 import io
 import logging
 import os
+import re
 import threading
 import warnings
 from pathlib import Path
@@ -140,6 +141,43 @@ def test_w9_form_writes_keep_values_out_of_urls_and_logs(
     assert second.projects["P"].subjects["S2"].initials == "SECRET-initials"
 
 
+def test_w9_form_writes_hold_for_groups_listings_and_what_is_cleared(
+    world: Any, session: Any, second: Any, server: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    experiment, subject = world.experiments["E1"], world.subjects["S1"]
+    scan, assessor = experiment.scans["1"], experiment.assessors["QC1"]
+    session.form_writes = True
+    with server.record() as sent, caplog.at_level(logging.INFO):
+        for thing in (world, subject, experiment, assessor):
+            thing.fields.update(kept="SECRET-kept", gone="SECRET-gone")
+            thing.fields.setdefault("more", "SECRET-more")
+            del thing.fields["gone"]
+        for thing in (world, subject, experiment, scan, assessor):
+            thing.custom_forms.update(kept="SECRET-kept", gone=["SECRET-gone"])
+            del thing.custom_forms["gone"]
+        scan.fields["coil"] = "SECRET-coil"
+        subject.demographics.mset(race="SECRET-race", ethnicity="SECRET-ethnicity")
+        world.pi.mset(firstname="SECRET-first", lastname="SECRET-last")
+        world.investigators["SECRET-name"].firstname = "SECRET-person"
+        world.aliases["SECRET-alias"] = "SECRET-alias"
+        subject.add_id["hospital"] = "SECRET-number"
+        experiment.scanner.model = "SECRET-model"
+        session.classes.MrScanData(parent=experiment, id_="9", note="SECRET-scan")
+        session.classes.QcManualAssessorData(parent=experiment, label="QC9", comments="SECRET-comment")
+        session.classes.MrSessionData(parent=subject, label="E1", note="SECRET-note", overwrites=True)
+        del experiment.note
+    assert not [entry for entry in sent if "SECRET" in entry.query + entry.path]
+    assert "SECRET" not in caplog.text
+    there = second.projects["P"]
+    person = there.investigators["SECRET-name"]
+    assert (there.pi.lastname, person.firstname) == ("SECRET-last", "SECRET-person")
+    for thing in (there, there.subjects["S1"], there.experiments["E1"], there.experiments["E1"].assessors["QC1"]):
+        assert dict(thing.fields) == {"kept": "SECRET-kept", "more": "SECRET-more"}
+        assert dict(thing.custom_forms) == {"kept": "SECRET-kept"}
+    assert there.experiments["E1"].note is None
+    assert there.experiments["E1"].scanner.model == "SECRET-model"
+
+
 @pytest.mark.parametrize("form", [False, True])
 def test_w9_values_are_never_shown_at_info(
     world: Any, session: Any, form: bool, caplog: pytest.LogCaptureFixture
@@ -183,6 +221,53 @@ def test_w11_labels_are_quoted(world: Any, session: Any, second: Any) -> None:
     experiment = session.classes.MrSessionData(parent=subject, label="a#b?c", date=datetime.date(2020, 2, 3))
     assert second.projects["P"].experiments["a#b?c"].id == experiment.id
     assert second.projects["P"].experiments["a#b?c"].date == datetime.date(2020, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "50% + = #",
+        "ünï cödé",
+        ".hidden",
+        "trail.",
+        " lead",
+        "trail ",
+        "a,b",
+        "(x) [y] {z}",
+        "日本",
+        "a|b^c~d`e$f!g@h",
+    ],
+)
+def test_w11_whatever_it_is_called_by_whatever_name(
+    world: Any, session: Any, second: Any, tmp_path: Path, name: str
+) -> None:
+    subject, experiment = world.subjects["S1"], world.experiments["E1"]
+    made = {
+        "subjects": session.classes.SubjectData(parent=world, label=name),
+        "experiments": session.classes.MrSessionData(parent=subject, label=name),
+        # Labels of experiments are unique in a project, assessors included.
+        "assessors": experiment.create_assessor(f"{name}2", QC),
+        "scans": session.classes.MrScanData(parent=experiment, id_=name, type=name),
+    }
+    for kind, thing in made.items():
+        owner = second.projects["P"] if kind in ("subjects", "experiments") else second.projects["P"].experiments["E1"]
+        label = f"{name}2" if kind == "assessors" else name
+        there = getattr(owner, kind)[label]
+        assert there.id == thing.id
+        thing.create_resource(name).upload_data(name.encode(), f"sub/{name}")
+        file = there.resources[name].files[f"sub/{name}"]
+        with file.open() as stream:
+            assert (file.name, stream.read()) == (name, name.encode())
+        there.custom_forms[name] = name
+        assert thing.custom_forms[name] == name
+        report = thing.download_dir(tmp_path / kind, verbose=False)
+        assert [len(report.verified), len(report.failed)] == [1, 0]
+        there.resources[name].delete()
+        there.delete()
+        session.clearcache()
+        assert label not in getattr(second.projects["P"] if owner.KIND == "project" else owner, kind)
+    subject.label = name
+    assert second.projects["P"].subjects[name].id == subject.id
 
 
 def test_w12_an_upload_that_was_not_stored_is_an_error(world: Any, session: Any, second: Any, tmp_path: Path) -> None:
@@ -574,6 +659,47 @@ def test_w39_a_schema_that_is_no_use_does_not_end_connect(server: Sandbox, answe
     server.faults.add(answer, path="/xapi/schemas/.*assessments", times=None)
     with connect(server, cache=False) as session:
         assert "xnat:mrSessionData" in session.XNAT_CLASS_LOOKUP
+
+
+BROKEN: dict[str, Any] = {
+    "truncated": lambda data: data[: len(data) // 2],
+    "another encoding than it says": lambda data: b'<?xml version="1.0" encoding="UTF-16"?>' + _plain(data),
+    "an encoding nobody knows": lambda data: b'<?xml version="1.0" encoding="x-none"?>' + _plain(data),
+    "bytes that are no text": lambda data: data.replace(b"<xs:complexType", b"<!-- \xff\xfe --><xs:complexType", 1),
+    "a document type": lambda data: b'<!DOCTYPE s [<!ENTITY a SYSTEM "file:///etc/passwd">]>' + _plain(data),
+    "something after its end": lambda data: data + b"\0\0",
+    "other XML": lambda data: b"<wrap>" + _plain(data) + b"</wrap>",
+    "imports itself": lambda data: data.replace(
+        b"<xs:complexType", b'<xs:include schemaLocation="assessments.xsd"/><xs:complexType', 1
+    ),
+    "redefines": lambda data: data.replace(
+        b"<xs:complexType", b'<xs:redefine schemaLocation="xnat.xsd"><xs:complexType name="subjectData"/></xs:redefine>'
+        b"<xs:complexType", 1,
+    ),
+    "a type twice": lambda data: re.sub(rb'(<xs:complexType name="\w+")>', rb"\1/>\1>", data, count=1),
+    "bases in a circle": lambda data: (
+        b'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="http://q" xmlns:q="http://q">'
+        b'<xs:complexType name="a"><xs:complexContent><xs:extension base="q:b"/></xs:complexContent></xs:complexType>'
+        b'<xs:complexType name="b"><xs:complexContent><xs:extension base="q:a"/></xs:complexContent></xs:complexType>'
+        b"</xs:schema>"
+    ),
+}  # fmt: skip
+
+
+def _plain(schema: bytes) -> bytes:
+    """A schema without its XML declaration."""
+    return re.sub(rb"^<\?xml[^>]*\?>", b"", schema)
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_w39_however_a_schema_is_broken(server: Sandbox, kind: str) -> None:
+    server.faults.add(faults.body(BROKEN[kind]), path="/xapi/schemas/.*assessments", times=None)
+    with connect(server, cache=False) as session:
+        assert len(list(session.XNAT_CLASS_LOOKUP.values())) > 100
+        project = session.classes.ProjectData(parent=session, name="P")
+        subject = session.classes.SubjectData(parent=project, label="S", group="control")
+        assert session.projects["P"].subjects["S"].group == "control"
+        assert session.classes.MrSessionData(parent=subject, label="E").label == "E"
 
 
 def test_w39_a_list_of_schemas_without_xdat(server: Sandbox) -> None:
