@@ -60,16 +60,17 @@ class AboutServer:
         return version_tuple(self.xnat_version)
 
     def check_version(self, version: str | Sequence[int], message: str | None = None) -> bool:
-        """Whether the server is of this version or newer; a warning is logged if it is older.
+        """Whether the server is of this version or newer.
 
         :param version: as ``'1.8.3'``, or its numbers
-        :param message: what to say in the warning
+        :param message: what needs it; given, a warning is logged where the server is older
         """
         wanted = version_tuple(version) if isinstance(version, str) else tuple(version)
         if self.xnat_version_tuple >= wanted:
             return True
-        text = message or f"This needs XNAT {'.'.join(map(str, wanted))} or newer"
-        self.logger.warning("%s; the server is %s", text.rstrip(".;"), self.xnat_version)
+        if message is not None:
+            needed = ".".join(map(str, wanted))
+            self.logger.warning("%s needs XNAT %s or newer; the server is %s", message, needed, self.xnat_version)
         return False
 
     @property

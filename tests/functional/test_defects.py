@@ -270,6 +270,25 @@ def test_w11_whatever_it_is_called_by_whatever_name(
     assert second.projects["P"].subjects[name].id == subject.id
 
 
+@pytest.mark.parametrize("name", ["q?", "a%20b", "50%", "x?a=1#b%2Fc"])
+def test_w11_files_of_scans_whose_ids_look_like_addresses(
+    world: Any, session: Any, second: Any, tmp_path: Path, name: str
+) -> None:
+    experiment = world.experiments["E1"]
+    scan = session.classes.MrScanData(parent=experiment, id_=name, type="T")
+    scan.create_resource("DICOM").upload_data(b"data", "x.dcm")
+    there = second.projects["P"].experiments["E1"].scans[name]
+    for file in (there.files["x.dcm"], there.resources["DICOM"].files["x.dcm"]):
+        with file.open() as stream:
+            assert stream.read() == b"data"
+    for number, owner in enumerate((there, there.resources["DICOM"], experiment)):
+        report = owner.download_dir(tmp_path / str(number), verbose=False)
+        assert report.ok
+        assert [path.read_bytes() for path in (tmp_path / str(number)).rglob("x.dcm")] == [b"data"]
+    there.files["x.dcm"].delete()
+    assert list(second.projects["P"].experiments["E1"].scans[name].files) == []
+
+
 def test_w12_an_upload_that_was_not_stored_is_an_error(world: Any, session: Any, second: Any, tmp_path: Path) -> None:
     resource = world.resources["PROTOCOL"]
     with pytest.raises(exceptions.XNATUploadError, match="overwrite"):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import uris
 from ..exceptions import XNATKeyError
+from .catalogs import is_resource
 from .listings import ListingKind, XNATListing
 from .rows import Row
 
@@ -113,7 +114,12 @@ class FileListing(XNATListing):
 
     def _make(self, row: Row) -> Any:
         return self._session.create_object(
-            file_uri(row), self.xsi_type, fieldname=self.field_name, id_=row["path"], datafields=row, parent=self.parent
+            file_uri(row, self.uri),
+            self.xsi_type,
+            fieldname=self.field_name,
+            id_=row["path"],
+            datafields=row,
+            parent=self.parent,
         )
 
 
@@ -135,9 +141,18 @@ def file_path(row: Mapping[str, Any]) -> str:
     return _path_text(row)[1]
 
 
-def file_uri(row: Mapping[str, Any]) -> str:
-    """The REST path of a listed file, encoded once."""
+def file_uri(row: Mapping[str, Any], collection: str | None = None) -> str:
+    """The REST path of a listed file, encoded once.
+
+    :param collection: the REST path at which the list was asked for, where that is ``.../files`` of one object
+    """
     base, path = _path_text(row)
+    if collection is not None and ("?" in base or "%" in base):
+        # Servers send IDs as they are: of 'scans/a%20b' only the path that was asked for tells which scan is meant.
+        owner, resource = uris.parent(collection), base.rpartition("/resources/")[2]
+        if not is_resource(owner):
+            owner = uris.join(owner, "resources", uris.unquote(resource))
+        return uris.join(owner, "files", *path.split("/"))
     return uris.join(uris.canonical(base), "files", *path.split("/"))
 
 

@@ -190,10 +190,11 @@ def own_files(obj: Any, uri: str, folder: PurePosixPath | None) -> Iterator[Remo
 
     :param folder: None for just ``<path>``, the files' places below their resource
     """
-    rows = _file_rows(obj, f"{uri}/files")
-    files = [_remote(row, folder) for row in rows]
+    collection = f"{uri}/files"
+    rows = _file_rows(obj, collection)
+    files = [_remote(row, folder, collection) for row in rows]
     if files:
-        yield RemoteGroup(files, f"{uri}/files", _by_tail(files, rows))
+        yield RemoteGroup(files, collection, _by_tail(files, rows))
 
 
 def scan_files(session: Any, folder: PurePosixPath, scans: Mapping[str, str | None]) -> Iterator[RemoteGroup]:
@@ -205,12 +206,16 @@ def scan_files(session: Any, folder: PurePosixPath, scans: Mapping[str, str | No
         return
     uri = f"{session._short_uri}/scans/ALL/files"
     rows = _file_rows(session, uri)
+    collections = {id_: uris.join(session._short_uri, "scans", id_, "files") for id_ in scans}
     kept, files = [], []
     for row in rows:
-        id_ = _segment_after(row, "scans")
+        # Servers send IDs as they are; one that looks quoted may be.
+        plain = str(row["URI"]).partition("/scans/")[2].partition("/")[0]
+        id_ = plain if plain in scans else _segment_after(row, "scans")
         if id_ in scans:
             kept.append(row)
-            files.append(_remote(row, folder / "scans" / safe_name(scan_folder(id_, scans[id_]))))
+            place = folder / "scans" / safe_name(scan_folder(id_, scans[id_]))
+            files.append(_remote(row, place, collections[id_]))
     if files:
         yield RemoteGroup(files, uri if len(files) == len(rows) else None, _by_tail(files, kept))
 
@@ -234,7 +239,7 @@ def _resource(row: Mapping[str, Any]) -> str:
     return str(row.get("collection") or row.get("cat_ID") or _segment_after(row, "resources"))
 
 
-def _remote(row: Mapping[str, Any], folder: PurePosixPath | None) -> RemoteFile:
+def _remote(row: Mapping[str, Any], folder: PurePosixPath | None, collection: str) -> RemoteFile:
     if folder is None:
         path = PurePosixPath(file_path(row))
     else:
@@ -242,7 +247,7 @@ def _remote(row: Mapping[str, Any], folder: PurePosixPath | None) -> RemoteFile:
         path = folder.joinpath("resources", safe_name(_resource(row)), "files", *parts)
     size = str(row.get("Size", ""))
     return RemoteFile(
-        file_uri(row),
+        file_uri(row, collection),
         path,
         int(size) if size.isdigit() else None,
         str(row.get("digest") or "") or None,
