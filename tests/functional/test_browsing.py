@@ -302,7 +302,7 @@ def test_class_attributes_are_search_terms_with_docs(session: Any) -> None:
     assert repr(classes.MrSessionData.date) == "<SearchField xnat:mrSessionData/date>"
     assert repr(classes.MrSessionData.label) == "<SearchField xnat:mrSessionData/label>"
     assert repr(classes.SubjectData.id) == "<SearchField xnat:subjectData/ID>"
-    assert classes.SubjectData.demographics is classes.AbstractDemographicData
+    assert classes.SubjectData.demographics is classes.DemographicData
     assert classes.MRSessionData is classes.MrSessionData
     assert "MrSessionData" in dir(classes)
     assert "MRSessionData" not in dir(classes)
