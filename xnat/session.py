@@ -347,6 +347,7 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
             type_, item, datafields = self._look_at(uri, datafields)
             fields = item["data_fields"] if item else {}
             id_ = id_ or (str(fields["ID"]) if "ID" in fields else None)
+            uri = _by_ids(uri, fields)
         cls = self.class_for(type_, fallback)
         row = datafields or (item["data_fields"] if item else {})
         identity = cls._identify(uri, id_, row)
@@ -436,6 +437,20 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
         from .convert_xsd.stubs import write
 
         write(self._need_classes(), path)
+
+
+def _by_ids(uri: str, fields: Mapping[str, Any]) -> str:
+    """The address of an item with IDs in place of labels: import and archive answer with labels, which can change."""
+    segments = uri.split("/")
+    words, names = segments[2::2], segments[3::2]
+    if len(words) != len(names) or words[-1] not in ("subjects", "experiments", "assessors"):
+        return uri
+    known = {"subjects": "subject_ID", "experiments": "imageSession_ID", words[-1]: "ID"}
+    for at, word in enumerate(words):
+        id_ = fields.get(known.get(word, ""))
+        if id_:
+            segments[3 + 2 * at] = uris.quote(str(id_))
+    return "/".join(segments)
 
 
 def _root_type(uri: str) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import uris, xpath
 from ..exceptions import XNATAttributeError, XNATObjectAlreadyExistsError, XNATValueError
+from .listings import result_rows
 
 __all__ = ["WHERE", "Created", "Place", "create"]
 
@@ -85,15 +86,25 @@ def create(new: Any, parent: Any, fields: dict[str, Any], overwrites: Mapping[st
     uri = uris.join(container, place.segment, name)
     # A second PUT of an item is the same as the first; of a resource it is answered with 409.
     answer = session.write_fields(uri, query, idempotent=place.segment != "resources")
-    text = answer.text.strip()
+    text = _answered_id(answer.text) if place.answers_id else ""
     session.registry.wrote("create", new.KIND)
     if place.parents != ("",):
         parent.clearcache()
-    id_ = text if place.answers_id and text else (name if new.KIND in ("project", "scan", "reconstruction") else None)
+    id_ = text or (name if new.KIND in ("project", "scan", "reconstruction") else None)
     row = {place.keywords[-1]: name} if place.keywords[-1] != "id" else {}
     if new.KIND == "project":
         row = {"name": fields.get("name", name)}
     return Created(uris.join(container, place.segment, id_ or name), id_, row)
+
+
+def _answered_id(text: str) -> str:
+    """The accession number in an answer; empty if it tells none: the new thing then goes by its label."""
+    # A PUT is answered with the bare number, a POST with the new address, and what stands before XNAT may turn the one
+    # into the other.
+    lines = text.strip().splitlines()
+    if len(lines) != 1 or lines[0].startswith(("<", "{", "[")):
+        return ""
+    return uris.split(lines[0])[-1] if lines[0].strip("/") and "/" in lines[0] else lines[0].strip("/")
 
 
 def _place_of(new: Any) -> str:
@@ -157,10 +168,9 @@ def _check_label_is_free(new: Any, parent: Any, label: str) -> None:
     if any(character in label for character in ",*%"):
         return
     project = uris.join("/data", "projects", parent.project)
-    answer = new._session.get_json(
-        uris.join(project, "experiments"), query={"columns": "ID,label,project", "label": label}
-    )
-    taken = [row for row in answer["ResultSet"]["Result"] if row.get("label") == label]
+    uri = uris.join(project, "experiments")
+    answer = new._session.get_json(uri, query={"columns": "ID,label,project", "label": label})
+    taken = [row for row in result_rows(answer, uri) if row.get("label") == label]
     if taken:
         raise XNATObjectAlreadyExistsError(
             f"Project {parent.project} has an experiment {label!r} already ({taken[0].get('ID')}); choose another "

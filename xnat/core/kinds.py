@@ -7,6 +7,7 @@ sub-type as the root of the query then), and ``subject_ID`` does the same to the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,10 @@ ASSESSORS_OF_PROJECT = ListingKind(
 )
 
 
+# A full URL up to XNAT's own path, by whatever name the site goes by outside: what is asked is this server.
+_FULL_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/(?:/[^/]*)+?(?=/(?:data|REST)/)")
+
+
 class ResourceListing(XNATListing):
     """The resources of an object. A row names its resource by ``xnat_abstractresource_id``, and has no address."""
 
@@ -126,6 +131,9 @@ class FileListing(XNATListing):
 def _path_text(row: Mapping[str, Any]) -> tuple[str, str]:
     """The file's address up to ``/files/``, and its path below as plain text."""
     address = str(row["URI"])
+    if not address.startswith("/"):
+        full = _FULL_URL.match(address)
+        address = address[full.end() :] if full else address
     parts = uris.split_at_files(address)
     if parts is None:
         raise XNATKeyError(f"The server's list of files has an address without /files/: {address!r}")

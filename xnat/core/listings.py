@@ -448,11 +448,11 @@ def result_rows(answer: Any, uri: str) -> list[dict[str, Any]]:
 
     :raises XNATResponseError: it isn't a listing; an error, never an empty listing
     """
-    try:
-        rows: list[dict[str, Any]] = answer["ResultSet"]["Result"]
-    except (KeyError, TypeError):
+    table = answer.get("ResultSet") if isinstance(answer, Mapping) else None
+    if not isinstance(table, Mapping):
         found = "an item" if isinstance(answer, Mapping) and "items" in answer else type(answer).__name__
-        raise XNATResponseError(f"{uri}: asked for a listing, but the server's answer is {found}", url=uri) from None
+        raise XNATResponseError(f"{uri}: asked for a listing, but the server's answer is {found}", url=uri)
+    rows = table.get("Result")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise XNATResponseError(f"{uri}: asked for a listing, but the server's answer has no rows in it", url=uri)
     return [_Record((name, _cell(value)) for name, value in row.items()) for row in rows]

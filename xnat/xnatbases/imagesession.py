@@ -90,23 +90,27 @@ class ImageSessionData(SubjectAssessorData):
         return done
 
     def _chosen_scans(self, scan_filter: str) -> dict[str, str | None]:
-        rows = list(self.scans._table().rows)
+        scans = self._scan_types()
         found: dict[str, str | None] = {}
         for name in scan_filter.split(","):
-            fitting = [row for row in rows if name.strip() in (row["ID"], row.get("type"))]
+            fitting = {id_: type_ for id_, type_ in scans.items() if name.strip() in (id_, type_)}
             if not fitting:
-                there = ", ".join(f"{row['ID']} ({row.get('type')})" for row in rows) or "none"
+                there = ", ".join(f"{id_} ({type_})" for id_, type_ in scans.items()) or "none"
                 raise XNATKeyError(f"{self!r} has no scan {name!r}; there is {there}")
-            found.update({row["ID"]: row.get("type") for row in fitting})
+            found |= fitting
         return found
+
+    def _scan_types(self) -> dict[str, str | None]:
+        """ID → type of its scans, as text: some servers have numbers in their rows."""
+        types = {str(row["ID"]): row.get("type") for row in self.scans._table().rows if row.get("ID")}
+        return {id_: None if type_ in (None, "") else str(type_) for id_, type_ in types.items()}
 
     def download_zip(self, path: str | os.PathLike[str], scan_filter: str | bool = "ALL", verbose: bool = True) -> Path:
         """The same as :meth:`download`."""
         return self.download(path, scan_filter, verbose)
 
     def _groups(self, folder: PurePosixPath) -> Iterator[RemoteGroup]:
-        scans = {row["ID"]: row.get("type") for row in self.scans._table().rows}
-        yield from scan_files(self, folder, scans)
+        yield from scan_files(self, folder, self._scan_types())
         yield from own_files(self, self._short_uri, folder)
         for assessor in self.assessors.values():
             yield from assessor._groups(folder / "assessors" / safe_name(assessor.label))

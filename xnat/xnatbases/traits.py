@@ -98,7 +98,10 @@ class Labelled(Base):
         self._check_alive()
         # XNAT's SubjAssessmentResource and SubjectResource rename by the bare key only, which has to stand in the URL,
         # and then ignore every other key of the request.
+        id_ = self.id
         self._put({"label": str(value)})
+        # It may have been found by its old label, where there is nothing any more.
+        self._uri = uris.join(uris.parent(self._uri), id_)
         self._session.registry.wrote("rename", self.KIND)
         self._wrote({})
 

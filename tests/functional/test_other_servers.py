@@ -1,0 +1,122 @@
+"""Servers that say the same in another form than the sandbox: older, newer, behind something that rewrites answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xnat.exceptions import XNATResponseError
+from xnat.sandbox import Sandbox, faults
+
+from .dicom import packed
+
+
+def rewrite(server: Sandbox, path: str, change: Callable[[Any], Any], **options: Any) -> None:
+    """Change the JSON that comes from a path, from now on."""
+
+    def changed(data: bytes) -> bytes:
+        try:
+            answer = json.loads(data)
+        except ValueError:
+            return data
+        return json.dumps(change(answer)).encode()
+
+    server.faults.add(faults.body(changed), path=path, times=None, **options)
+
+
+def rows_of(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[Any], Any]:
+    """What changes each row of a listing."""
+
+    def changed(answer: Any) -> Any:
+        if isinstance(answer, dict) and "ResultSet" in answer:
+            answer["ResultSet"]["Result"] = [change(row) for row in answer["ResultSet"]["Result"]]
+        return answer
+
+    return changed
+
+
+# -- what a creation answers ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{id}\r\n",
+        "/data/projects/P/subjects/{id}",
+        "/data/archive/projects/P/subjects/{id}\r\n",
+        "http://{host}/data/projects/P/subjects/{id}",
+        "",
+        "<p>Done</p>",
+    ],
+)
+def test_creation_answered_in_another_form(server: Sandbox, session: Any, form: str) -> None:
+    project = session.classes.ProjectData(parent=session, name="P")
+    host = server.url.partition("://")[2]
+    told = faults.body(lambda data: form.format(id=data.decode(), host=host).encode())
+    server.faults.add(told, path="/subjects/s1$", method="PUT", times=None)
+    subject = session.classes.SubjectData(parent=project, label="s1")
+    subject.group = "g"
+    session.clearcache()
+    assert (subject.id, subject.label, subject.group) == ("XNAT_S00001", "s1", "g")
+    assert subject.uri.startswith("/data/projects/P/subjects/")
+    experiment = session.classes.MrSessionData(parent=subject, label="e1")
+    assert experiment.subject is subject
+
+
+def test_rename_of_what_is_only_known_by_its_label(server: Sandbox, session: Any) -> None:
+    project = session.classes.ProjectData(parent=session, name="P")
+    server.faults.add(faults.body(lambda data: b""), path="/subjects/s1$", method="PUT")
+    subject = session.classes.SubjectData(parent=project, label="s1")
+    subject.label = "s2"
+    session.clearcache()
+    assert (subject.label, subject.id) == ("s2", "XNAT_S00001")
+
+
+def test_rename_of_what_an_import_made(session: Any) -> None:
+    session.classes.ProjectData(parent=session, name="P")
+    experiment = session.services.import_(data=packed(), project="P", subject="s1", experiment="e1")
+    experiment.label = "e2"
+    assert (experiment.label, len(experiment.scans)) == ("e2", 1)
+    experiment.subject.label = "s2"
+    assert (experiment.subject.label, experiment.modality) == ("s2", "MR")
+
+
+def test_creation_where_no_list_of_experiments_is_given(server: Sandbox, world: Any) -> None:
+    rewrite(server, "/data/projects/P/experiments", lambda answer: {"ResultSet": {}})
+    with pytest.raises(XNATResponseError, match="no rows"):
+        world.xnat_session.classes.MrSessionData(parent=world.subjects["S1"], label="E9")
+
+
+# -- rows in another form ---------------------------------------------------------------------------------------------
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    )
+
+
+def test_download_where_numbers_are_numbers(server: Sandbox, world: Any, tmp_path: Path) -> None:
+    rewrite(server, "", rows_of(lambda row: {name: int(v) if v.isdigit() else v for name, v in row.items()}))
+    experiment = world.subjects["S1"].experiments["E1"]
+    experiment.download_dir(tmp_path, verbose=False)
+    assert len(files_below(tmp_path)) == 6
+    experiment.download_dir(tmp_path / "T1", scan_filter="1", verbose=False)
+    assert len(files_below(tmp_path / "T1")) == 2
+
+
+@pytest.mark.parametrize("base", ["{url}", "https://archive.example.org", "https://archive.example.org/xnat"])
+def test_files_listed_by_full_urls(server: Sandbox, world: Any, tmp_path: Path, base: str) -> None:
+    base = base.format(url=server.url)
+    rewrite(server, "/files$", rows_of(lambda row: {**row, "URI": base + row["URI"]}))
+    experiment = world.subjects["S1"].experiments["E1"]
+    assert experiment.scans["1"].files["1.dcm"].size == len(b"scan 1 file 1")
+    experiment.download_dir(tmp_path, verbose=False)
+    assert len(files_below(tmp_path)) == 6
+    experiment.scans["1"].resources["DICOM"].upload_data(b"new", "new.dcm")
