@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING, Any
 from .exceptions import XNATAuthError, XNATError, XNATResponseError
 from .pickling import Recipe, register, shared
 from .session import XNATSession
-from .versions import version_tuple
+from .versions import told_version, version_tuple
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from .convert_xsd.emit import Emitted
     from .convert_xsd.load import ModelModule
     from .convert_xsd.model import Model
@@ -244,10 +246,11 @@ class _Options:
 
 def _classes(session: XNATSession, options: _Options) -> Any:
     """The module with the classes of the server's data model."""
-    model = _model(session, options)
+    seen = _look(session)
+    model = _model(session, options, seen)
     for problem in model.problems:
         session.logger.warning("%s", problem)
-    return classes_of(model, f"Data model of {session.server} (XNAT {session.xnat_version})", debug=options.debug)
+    return classes_of(model, f"Data model of {session.server} (XNAT {seen.version})", debug=options.debug)
 
 
 def classes_of(model: Model, title: str, *, debug: bool = False) -> ModelModule:
@@ -279,11 +282,10 @@ def _reserved_names() -> frozenset[str]:
     return frozenset(name for base in bases for name in dir(base) if not name.startswith("_"))
 
 
-def _model(session: XNATSession, options: _Options) -> Model:
+def _model(session: XNATSession, options: _Options, seen: _Seen) -> Model:
     """The data model: from the cache if it is still that of the server, else from its schemas."""
     from .convert_xsd import snapshot
 
-    seen = _look(session)
     usable = options.cache and options.extension_types and seen.fingerprint is not None
     if usable:
         known = snapshot.load(session.server, seen.fingerprint or "")
@@ -291,10 +293,11 @@ def _model(session: XNATSession, options: _Options) -> Model:
             return known
     from .convert_xsd import convert, sources
 
-    numbers = version_tuple(seen.version)
-    session.logger.info("Found an %s version (%s)", ".".join(map(str, numbers[:2])), seen.version)
+    numbers = version_tuple(seen.version)[:2]
+    session.logger.info("Found an %s version (%s)", ".".join(map(str, numbers)) or "unknown", seen.version)
     fetch = _fetcher(session)
-    if numbers[:2] < (1, 7):
+    # Builds of one's own may be named without numbers ("ML-BETA"); they are newer than build info itself, which is 1.7.
+    if numbers and numbers < (1, 7):
         found = sources.from_1_6(
             fetch, session.get_json, server=session.server, extension_types=options.extension_types
         )
@@ -342,9 +345,9 @@ def _look(session: XNATSession) -> _Seen:
         asked = [pool.submit(session.get_json, path) for path in ("/xapi/schemas", "/xapi/plugins")]
         try:
             info = session.get_json("/xapi/siteConfig/buildInfo")
-            version = str(info["version"])
+            version = told_version(info)
         except (XNATResponseError, KeyError, TypeError):
-            return _Seen(session.xnat_version)
+            return _look_without_build_info(session, asked[0])
     session._keep("xnat_build_info", info)
     session._keep("xnat_version", version)
     try:
@@ -361,3 +364,14 @@ def _look(session: XNATSession) -> _Seen:
         return _Seen(version, schemas)
     listed = sorted(map(str, schemas)) if isinstance(schemas, list) else schemas
     return _Seen(version, schemas, json.dumps([info, listed, plugins], sort_keys=True))
+
+
+def _look_without_build_info(session: XNATSession, schemas: Future[Any]) -> _Seen:
+    """What is known of a server without build info: a 1.6, or one that doesn't show it to everybody."""
+    try:
+        return _Seen(session.xnat_version)
+    except XNATResponseError:
+        # Only to find the schemas the version is needed here; who has a list of them is no 1.6.
+        if schemas.exception() is not None:
+            raise
+        return _Seen("version not told", schemas.result())

@@ -12,6 +12,7 @@ import pytest
 from xnat.exceptions import XNATResponseError
 from xnat.sandbox import Sandbox, faults
 
+from .conftest import connect
 from .dicom import packed
 
 
@@ -120,3 +121,34 @@ def test_files_listed_by_full_urls(server: Sandbox, world: Any, tmp_path: Path, 
     experiment.download_dir(tmp_path, verbose=False)
     assert len(files_below(tmp_path)) == 6
     experiment.scans["1"].resources["DICOM"].upload_data(b"new", "new.dcm")
+
+
+# -- servers that don't tell their version ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("info", [{}, [], {"version": None}, {"version": ""}, None])
+def test_connecting_where_no_version_is_told(server: Sandbox, info: Any) -> None:
+    path = "/xapi/siteConfig/buildInfo"
+    if info is None:
+        server.faults.add(faults.status(403), path=path, times=None)
+    else:
+        rewrite(server, path, lambda answer: info)
+    with connect(server) as session:
+        assert "MrSessionData" in dir(session.classes)
+        with pytest.raises(XNATResponseError, match="tells no version"):
+            _ = session.xnat_version
+
+
+def test_connecting_where_there_is_no_version_and_no_list_of_schemas(server: Sandbox) -> None:
+    server.faults.add(faults.status(403), path="^/xapi/", times=None)
+    with pytest.raises(XNATResponseError, match="tells no version.*403"):
+        connect(server)
+
+
+@pytest.mark.parametrize("version", ["ML-BETA", "1.8.10-SNAPSHOT", "2025.1"])
+def test_version_of_a_build_of_ones_own(server: Sandbox, version: str) -> None:
+    rewrite(server, "/xapi/siteConfig/buildInfo", lambda answer: {**answer, "version": version})
+    with connect(server, cache=False) as session:
+        assert session.xnat_version == version
+    assert any(request.path == "/xapi/schemas" for request in server.requests)
+    assert not any(request.path.startswith("/schemas/") for request in server.requests)

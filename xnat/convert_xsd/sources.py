@@ -86,8 +86,9 @@ def list_1_7(fetch_json: FetchJSON, problems: list[Problem] | None = None) -> li
         listed = []
     names = dict.fromkeys(CORE_SCHEMAS)
     for entry in listed[:MAX_SCHEMAS]:
-        if _is_name(entry):
-            names[entry.removesuffix(".xsd")] = None
+        name = _listed_name(entry) if isinstance(entry, str) else entry
+        if _is_name(name):
+            names[name] = None
         else:
             problems.append(Problem(_LIST_PATH, 0, f"{str(entry)[:100]!r} is not the name of a schema"))
     if len(listed) > MAX_SCHEMAS:
@@ -126,9 +127,17 @@ def _own_path(url: str, host: str | None) -> str | None:
 
 
 def _name_1_6(path: str) -> str:
-    name = unquote(path).removeprefix("/schemas/").removesuffix(".xsd")
+    return _listed_name(unquote(path))
+
+
+def _listed_name(entry: str) -> str:
+    """The name of a schema as XNAT lists it, of that name, its path or its address: ``xnat`` of
+    ``/schemas/xnat/xnat.xsd``. Otherwise one schema would be read twice.
+    """
+    name = entry[entry.find("/schemas/") :] if "/schemas/" in entry else entry
+    name = name.removeprefix("/schemas").removeprefix("/").removesuffix(".xsd")
     folder, _, file = name.rpartition("/")
-    return file if folder == file else name  # as newer servers list them
+    return file if folder == file else name
 
 
 def _is_name(name: object) -> bool:

@@ -59,6 +59,8 @@ _USER = re.compile(r"User '(.+?)' is logged in")
 _EXPIRED = re.compile(r"password has expired", re.IGNORECASE)
 _REFUSED = re.compile(r"Login attempt failed", re.IGNORECASE)
 _LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
+# The login service's own word, where the server's for any request without a login is "requires user authentication".
+_FAILED = re.compile(r"Authentication failed", re.IGNORECASE)
 # XNAT's front page, for servers without /data/auth
 _FRONT_PAGE = re.compile(r"Logged in as:\s*(?:&nbsp;\s*)?<(a|span)\b[^<>]*>([^<]{1,300})</", re.IGNORECASE)
 # Answers that settle something about a login. Others are a server in trouble: retried, then raised as what they are.
@@ -477,10 +479,15 @@ def _is_missing(response: requests.Response, provider: str | None) -> bool:
         # an unknown provider
         return False
     page = response.content[: pages.PAGE]
-    told = _EXPIRED.search(to_text(page)) or _REFUSED.search(to_text(page))
-    return not told and (
-        response.status_code in _NO_SUCH_SERVICE or (response.status_code == 200 and pages.is_html(page))
-    )
+    if any(words.search(to_text(page)) for words in (_EXPIRED, _REFUSED, _FAILED)):
+        return False
+    if response.status_code == 401:
+        # What a closed site answers at any address to nobody in particular. The service itself is open to everybody and
+        # has words of its own for a wrong password, which shall not be counted twice by a second attempt.
+        return "basic" in response.headers.get("WWW-Authenticate", "").lower()
+    if response.is_redirect:
+        return pages.is_login_url(uris.redirect_target(response.url, response.headers.get("Location", "")))
+    return response.status_code in _NO_SUCH_SERVICE or (response.status_code == 200 and pages.is_html(page))
 
 
 def _session_id(response: requests.Response) -> str | None:

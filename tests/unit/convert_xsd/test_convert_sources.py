@@ -82,9 +82,7 @@ def test_a_list_that_is_none(answer):
     assert len(problems) == 1
 
 
-@pytest.mark.parametrize(
-    "name", ["../../etc/passwd", "a/../b", "/a", "a//b", "", 7, None, "a\nb", "x" * 300, "a\\b", "."]
-)
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a/../b", "a//b", "", 7, None, "a\nb", "x" * 300, "a\\b", "."])
 def test_names_that_are_none(name):
     problems = []
     assert list_1_7(lambda path: [name], problems) == ["xnat", "xdat"]
@@ -176,3 +174,14 @@ def test_core_of_an_old_server():
     server = old_server()
     from_1_6(server.fetch, server.fetch_json, extension_types=False)
     assert sorted(server.asked) == ["/schemas/xdat/xdat.xsd", "/schemas/xnat/xnat.xsd"]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["{}", "/{}", "{}.xsd", "/schemas/{}.xsd", "http://example.org/xnat/schemas/{}.xsd"],
+)
+def test_names_of_schemas_in_other_forms(entry):
+    problems = []
+    listed = [entry.format(name) for name in ("xnat/xnat", "xdat/xdat", "plugin/data", "birn/birn")]
+    assert list_1_7(lambda path: listed, problems) == ["xnat", "xdat", "plugin/data", "birn"]
+    assert problems == []

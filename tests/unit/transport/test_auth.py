@@ -603,3 +603,30 @@ def test_the_password_is_nowhere(server: Server, client: HTTPClient, caplog: pyt
     everything = [*ours, *errors, repr(client), repr(failed), repr(Login("admin", "SECRETID")), repr(client.recover)]
     everything += [str(pickle.dumps(refused.value)), str(pickle.dumps(broken.value))]
     assert not [text for text in everything if "SECRET" in text]
+
+
+# -- closed sites without the login service
+
+
+@pytest.mark.parametrize(
+    "closed",
+    [
+        Answer(401, STATUS_PAGE % b"The request requires user authentication", {"WWW-Authenticate": 'Basic realm="X"'}),
+        Answer(302, b"", {"Location": "/app/template/Login.vm"}),
+        Answer(200, LOGIN_PAGE),
+    ],
+    ids=["401", "302", "login page"],
+)
+def test_a_closed_site_without_the_login_service(server: Server, client: HTTPClient, closed: Answer) -> None:
+    xnat = Xnat(server)
+    server.default = lambda arrived: closed if arrived.path == "/data/services/auth" else xnat.answer(arrived)
+    assert login(client, ME) == Login("admin", ID)
+    assert client.jsession == ID
+
+
+def test_a_wrong_password_is_tried_once(server: Server, client: HTTPClient) -> None:
+    refusal = Answer(401, STATUS_PAGE % b"Authentication failed.", {"WWW-Authenticate": 'Basic realm="X"'})
+    server.default = refusal
+    with pytest.raises(XNATLoginFailedError, match="Authentication failed"):
+        login(client, ME)
+    assert server.paths == ["PUT /data/services/auth"]
