@@ -152,3 +152,56 @@ def test_version_of_a_build_of_ones_own(server: Sandbox, version: str) -> None:
         assert session.xnat_version == version
     assert any(request.path == "/xapi/schemas" for request in server.requests)
     assert not any(request.path.startswith("/schemas/") for request in server.requests)
+
+
+# -- rows with other columns ------------------------------------------------------------------------------------------
+
+
+def test_rows_that_tell_no_type(server: Sandbox, world: Any, tmp_path: Path) -> None:
+    listings = r"/(experiments|scans|assessors|resources)$"
+    rewrite(
+        server, listings, rows_of(lambda row: {k: v for k, v in row.items() if k not in ("xsiType", "element_name")})
+    )
+    session = world.xnat_session
+    experiment = world.subjects["S1"].experiments["E1"]
+    assert type(experiment).__name__ == "MrSessionData"
+    assert [type(scan).__name__ for scan in experiment.scans.values()] == ["MrScanData", "MrScanData"]
+    assert type(experiment.assessors["QC1"]).__name__ == "QcManualAssessorData"
+    assert world.experiments["E1"] is experiment
+    assert type(session.experiments["E1"]).__name__ == "MrSessionData"
+    with server.record() as requests:
+        assert [type(scan).__name__ for scan in experiment.scans] == ["str", "str"]
+        assert experiment.scans["T1"].quality == "usable"
+        assert experiment.scans["T1"].quality == "usable"
+    assert len(requests) <= 1
+    experiment.download_dir(tmp_path, verbose=False)
+    assert len(files_below(tmp_path)) == 6
+
+
+def test_rows_that_tell_no_type_and_items_neither(
+    server: Sandbox, world: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    rewrite(server, "/experiments$", rows_of(lambda row: {k: v for k, v in row.items() if k != "xsiType"}))
+    rewrite(server, "/experiments/[^/]*$", lambda answer: {"items": [{**answer["items"][0], "meta": {}}]}, method="GET")
+    assert world.experiments["E1"].label == "E1"
+    assert "no type of XNAT_E00001 is told" in caplog.text
+
+
+CAPITALS = {"ID": "id", "URI": "uri", "label": "Label", "xsiType": "xsitype", "Name": "name", "project": "Project"}
+
+
+def test_columns_spelled_with_other_capitals(server: Sandbox, world: Any, tmp_path: Path) -> None:
+    rewrite(server, "", rows_of(lambda row: {CAPITALS.get(name, name.upper()): v for name, v in row.items()}))
+    session = world.xnat_session
+    assert session.projects["P"].name == "P"
+    experiment = world.subjects["S1"].experiments["E1"]
+    assert (experiment.project, str(experiment.date)) == ("P", "2020-01-02")
+    assert [(scan.id, scan.type) for scan in experiment.scans.values()] == [("1", "T1"), ("2", "T2 weighted")]
+    assert experiment.scans["1"].resources["DICOM"].file_count == 2
+    assert experiment.scans["1"].files["1.dcm"].size == len(b"scan 1 file 1")
+    assert world.users["admin"].access_level == "Owners"
+    subject = session.classes.SubjectData(parent=world, label="S2")
+    assert world.subjects["S2"] is subject
+    experiment.download_dir(tmp_path, verbose=False)
+    assert len(files_below(tmp_path)) == 6
+    assert world.subjects.tabulate(columns=["label"])[0].label == "S1"

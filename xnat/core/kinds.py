@@ -25,9 +25,11 @@ __all__ = ["ASSESSORS_OF_PROJECT", "FileListing", "ResourceListing", "file_path"
 KINDS: dict[str, ListingKind] = {
     "projects": ListingKind("project", ("ID", "URI", "name")),
     "subjects": ListingKind("subject", ("ID", "URI", "label", "project")),
-    "experiments": ListingKind("experiment", ("ID", "URI", "label", "xsiType", "project", "date"), "xsiType"),
-    "scans": ListingKind("scan", ("ID", "URI", "type", "xsiType", "quality", "note", "series_description"), "xsiType"),
-    "assessors": ListingKind("experiment", ("ID", "URI", "label", "xsiType", "project", "date"), "xsiType"),
+    "experiments": ListingKind("experiment", ("ID", "URI", "label", "xsiType", "project", "date"), "xsiType", True),
+    "scans": ListingKind(
+        "scan", ("ID", "URI", "type", "xsiType", "quality", "note", "series_description"), "xsiType", True
+    ),
+    "assessors": ListingKind("experiment", ("ID", "URI", "label", "xsiType", "project", "date"), "xsiType", True),
     "reconstructions": ListingKind("reconstruction", ("ID", "URI", "type", "xsiType"), "xsiType"),
     # XNAT ignores the columns of these two and sends what it has.
     "resources": ListingKind("resource", (), "element_name"),
@@ -74,13 +76,14 @@ SHORTCUTS: dict[str, dict[str, str]] = {
 }
 #: Experiments of a project or subject: their addresses for writing go through the subject.
 _EXPERIMENTS_BELOW = ListingKind(
-    "experiment", ("ID", "URI", "label", "xsiType", "project", "date", "subject_ID"), "xsiType"
+    "experiment", ("ID", "URI", "label", "xsiType", "project", "date", "subject_ID"), "xsiType", True
 )
 #: Below a session its assessors are listed by its own collection; of a whole project they are experiments of a type.
 ASSESSORS_OF_PROJECT = ListingKind(
     "experiment",
     ("ID", "URI", "label", "xsiType", "project", "date", "session_ID", "session_label"),
     "xsiType",
+    True,
 )
 
 

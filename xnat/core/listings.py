@@ -21,7 +21,7 @@ from ..mapping import MapsItems
 from .caching import Caches
 from .caching import caching as cached
 from .display import listing_repr, rows_html
-from .rows import Row, Rows
+from .rows import Row, Rows, respelled
 from .table import Table, Values
 from .tabulate import named_tuples, ordered_columns, to_csv
 
@@ -40,11 +40,13 @@ class ListingKind:
     :ivar kind: what it lists; :data:`xnat.core.registry.STALE` says what makes it stale
     :ivar columns: asked of the server; none: the server decides
     :ivar type_column: the column with the row's xsi type, where that can differ
+    :ivar asks_type: whether the type is asked for where the row doesn't tell it: one GET for such an object
     """
 
     kind: str
     columns: tuple[str, ...] = ()
     type_column: str | None = None
+    asks_type: bool = False
 
 
 class XNATBaseListing(Caches, MapsItems, Mapping[str, Any]):
@@ -283,9 +285,10 @@ class XNATListing(XNATBaseListing):
         self._query: dict[str, str] = dict(query or {})
         self._base = ""
         self._makers: dict[str, Callable[[str, Row], Any]] = {}
+        self._types: dict[str, str] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_base": "", "_makers": {}}
+        return {**super().__getstate__(), "_base": "", "_makers": {}, "_types": {}}
 
     @property
     def uri(self) -> str:  # type: ignore[override]
@@ -311,6 +314,7 @@ class XNATListing(XNATBaseListing):
     def _rows(self, time: int) -> Rows:
         self._base = self.uri
         self._makers = {}
+        self._types = {}
         if self._filters or type(self)._fetch is not XNATListing._fetch:
             return Rows(self._fetch(), time, self._is_redundant)
         columns = {"columns": ",".join(self._columns())} if self.kind.columns else {}
@@ -348,11 +352,25 @@ class XNATListing(XNATBaseListing):
         return str(told) if told else self.xsi_type
 
     def _make(self, row: Row) -> Any:
-        xsi_type = self._row_type(row)
+        told = self.kind.type_column is None or row.get(self.kind.type_column)
+        xsi_type = self._row_type(row) if told or not self.kind.asks_type else self._asked_type(row)
         make = self._makers.get(xsi_type)
         if make is None:
             make = self._makers[xsi_type] = self._maker(self._session.class_for(xsi_type, self.xsi_type))
         return make(self._row_id(row) or "", row)
+
+    def _asked_type(self, row: Row) -> str:
+        """The type of an item whose row tells none; that of the listing where its item doesn't either."""
+        id_ = self._row_id(row) or ""
+        known = self._types.get(id_)
+        if known is None:
+            try:
+                known = str(self._session.create_object(uris.join(self._base, id_), parent=self.parent).XSI_TYPE)
+            except XNATResponseError as error:
+                self.logger.warning("%s: no type of %s is told, taken as %s: %s", self.uri, id_, self.xsi_type, error)
+                known = self.xsi_type
+            self._types[id_] = known
+        return known
 
     def _maker(self, cls: type[Any]) -> Callable[[str, Row], Any]:
         """What gives the object of an ID and a row. Whatever is the same for all rows is looked up once, here."""
@@ -455,7 +473,7 @@ def result_rows(answer: Any, uri: str) -> list[dict[str, Any]]:
     rows = table.get("Result")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise XNATResponseError(f"{uri}: asked for a listing, but the server's answer has no rows in it", url=uri)
-    return [_Record((name, _cell(value)) for name, value in row.items()) for row in rows]
+    return [_Record(zip(respelled(tuple(row)), map(_cell, row.values()), strict=True)) for row in rows]
 
 
 class _Record(dict[str, Any]):

@@ -6,16 +6,48 @@ comes into being.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-__all__ = ["Row", "Rows", "parse"]
+__all__ = ["Row", "Rows", "parse", "respelled"]
 
 #: Columns whose few values recur in many rows; equal texts are kept once.
 _RECURRING = frozenset({"project", "xsiType", "type", "quality", "element_name", "insert_user", "session_ID", "date"})
 _CONTAINERS = frozenset({list, dict})
+#: Columns that are read by name, by lower case, in the spelling of XNAT; that of others is understood all the same.
+#: ``name`` of projects and ``Name`` of files stay what they are.
+_SPELLINGS = {
+    name.lower(): name
+    for name in (
+        "ID", "URI", "label", "name", "project", "xsiType", "date", "type", "quality", "note",
+        "series_description", "subject_ID", "session_ID", "session_label", "xnat_abstractresource_id",
+        "element_name", "file_count", "file_size", "content", "format", "tags", "category", "cat_id", "Size",
+        "digest", "collection", "file_format", "file_content", "file_tags", "login", "firstname", "lastname",
+        "email", "displayname", "GROUP_ID", "xdat_user_id", "timestamp", "folderName", "subject", "status",
+        "scan_date", "scan_time", "lastmod", "uploaded", "url", "tag", "autoarchive", "scanner", "ELEMENT_NAME",
+        "FIELD_ID",
+    )
+}  # fmt: skip
+# Spellings that differ in case only, and are both XNAT's.
+_PROPER = frozenset({*_SPELLINGS.values(), "Name", "cat_ID"})
+
+
+@functools.lru_cache(maxsize=64)
+def respelled(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of a row's columns, those that XNAT spells with other capitals in its spelling."""
+    there = set(names)
+    found = []
+    for name in names:
+        proper = name if name in _PROPER else _SPELLINGS.get(name.lower(), name)
+        if proper != name and proper in there:
+            # Keys of the database beside the columns of the same name.
+            proper = name
+        there.add(proper)
+        found.append(proper)
+    return tuple(found)
 
 
 class Row(Mapping[str, Any]):
@@ -63,6 +95,7 @@ class _Packer:
 
     def _plan(self, names: tuple[str, ...]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
         """What makes the tuple of a record with these columns: it may end before columns that others have."""
+        names = respelled(names)
         for name in names:
             if not self._drop(name):
                 self.columns.setdefault(name, len(self.columns))
