@@ -104,11 +104,24 @@ def _convert(documents: Sequence[SchemaDocument]) -> Model:
             continue
         tags += here
         read_document(document, model)
+    _check_includes(model, documents)
     for step in PASSES:
         model = step(model)
-    for leftover in (model.simples, model.groups, model.global_elements):
+    for leftover in (model.simples, model.groups, model.global_elements, model.includes):
         leftover.clear()
     return model
+
+
+def _check_includes(model: Model, documents: Sequence[SchemaDocument]) -> None:
+    """Tell of included schemas that aren't among the documents, or that take the namespace of who includes them."""
+    by_name = {document.name.rpartition("/")[2]: document for document in documents}
+    for file, line, location, named in model.includes:
+        found = by_name.get(location.rpartition("/")[2].removesuffix(".xsd"))
+        if found is None:
+            model.problem(file, line, f"includes {location[:200]!r}, which is not among the server's schemas")
+        elif named and b"targetNamespace" not in found.content.replace(b"\0", b""):
+            text = f"includes {location[:200]!r}, which has no namespace of its own; its types are not taken over"
+            model.problem(file, line, text)
 
 
 def _ordered(documents: Sequence[SchemaDocument]) -> list[SchemaDocument]:

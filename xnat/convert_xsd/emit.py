@@ -175,11 +175,16 @@ def attribute_names(
     lineage = model.lineage(owner.key)
     by_hand = frozenset().union(*(provided.get(definition.key, frozenset()) for definition in lineage))
     refused = by_hand | reserved | _MODULES
-    found: dict[str, str | None] = {
-        item.name: None if item.name in by_hand else item.name
-        for item in owner.fields
-        if item.name not in refused - by_hand
-    }
+    # A mixin stands for fields of its own type, also where they are declared again. What another type calls by the name
+    # of one of its methods is a field of its own.
+    own = provided.get(owner.key, frozenset())
+    inherited = {part.path for definition in lineage[1:] for part in definition.fields}
+    found: dict[str, str | None] = {}
+    for item in owner.fields:
+        if item.name in own or (item.name in by_hand and item.path in inherited):
+            found[item.name] = None
+        elif item.name not in refused:
+            found[item.name] = item.name
     for item in owner.fields:
         if item.name not in found:
             from .names import free_name  # seldom needed, and it brings what reads schemas

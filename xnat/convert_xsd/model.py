@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 #: Raise when the meaning of a stored model changes; older snapshots are then ignored.
-FORMAT = 2
+FORMAT = 3
 
 #: Problems told per schema; each becomes a line in somebody's log.
 MAX_PROBLEMS = 20
@@ -262,6 +262,8 @@ class Model:
     simples: dict[str, SimpleDef] = field(default_factory=dict, repr=False)
     groups: dict[str, ClassDef] = field(default_factory=dict, repr=False)
     global_elements: dict[str, FieldDef] = field(default_factory=dict, repr=False)
+    #: (file, line, location, whether the including schema has a namespace) of each include
+    includes: list[tuple[str, int, str, bool]] = field(default_factory=list, repr=False)
     #: the texts emit() makes of this model, one per set of behaviour classes
     emitted: list[Any] = field(default_factory=list, repr=False)
     _counts: dict[str, int] = field(default_factory=dict, repr=False)

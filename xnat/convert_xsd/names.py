@@ -82,7 +82,8 @@ def _name_fields(owner: ClassDef, inherited: list[dict[str, str]]) -> dict[str, 
     own: dict[str, str] = {}
     numbers: dict[str, int] = {}
     for item in sorted(owner.fields, key=lambda item: item.kind is not FieldKind.REST_LISTING):
-        path = item.path
+        # A field at the path of a collection ("files") is another thing than the collection.
+        path = f"/{item.path}" if item.kind is FieldKind.REST_LISTING else item.path
 
         def is_taken(name: str, path: str = path) -> bool:
             return name in own or any(names.get(name, path) != path for names in inherited)

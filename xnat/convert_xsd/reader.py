@@ -78,6 +78,9 @@ def decode(content: bytes) -> str:
     ):
         if content.startswith(mark):
             return _strip_declaration(content.decode(encoding, "replace").lstrip("\ufeff"))
+    for start, encoding in ((b"<\0", "utf-16-le"), (b"\0<", "utf-16-be")):
+        if content.startswith(start):
+            return _strip_declaration(content.decode(encoding, "replace"))
     declaration = _DECLARATION.match(content.lstrip()[:300])
     named = _ENCODING.search(declaration.group()) if declaration else None
     encodings = ["utf-8"]
@@ -218,6 +221,21 @@ class _SchemaReader:
                     self.model.prefixes.setdefault(f"?{namespace}", prefix)
 
     # --- what stands at the top ---
+
+    def _visit_include(self, node: Element) -> None:
+        """The types of the other schema come with its own document, where the server lists it."""
+        self.model.includes.append(
+            (self.file, _line(node), (node.get("schemaLocation") or "").strip(), bool(self.namespace))
+        )
+
+    def _visit_changes(self, node: Element) -> None:
+        """redefine, override: no schema known for XNAT has any, so that they are told of rather than guessed at."""
+        self._visit_include(node)
+        changed = [child.get("name") for child in node if child.get("name")]
+        word = node.tag.rpartition("}")[2]
+        if changed:
+            text = f"{word} is not supported; these stay as they were: {', '.join(map(str, changed))}"
+            self.model.problem(self.file, _line(node), text)
 
     def _visit_complex_type(self, node: Element) -> None:
         if name := node.get("name"):
@@ -471,6 +489,9 @@ def _facets(node: Element) -> dict[str, Any]:
 
 
 _TOP: dict[Any, Callable[[_SchemaReader, Any], None]] = {
+    _tag("include"): _SchemaReader._visit_include,
+    _tag("redefine"): _SchemaReader._visit_changes,
+    _tag("override"): _SchemaReader._visit_changes,
     _COMPLEX_TYPE: _SchemaReader._visit_complex_type,
     _SIMPLE_TYPE: _SchemaReader._visit_global_simple,
     _tag("element"): _SchemaReader._visit_global_element,

@@ -423,3 +423,36 @@ def test_stored_fields_are_counted_without_making_them():
 def test_other_text_is_refused(text):
     with pytest.raises(XNATSchemaError):
         Model.from_json(text)
+
+
+# --- schemas in several files ---
+
+
+def test_an_include_that_the_server_does_not_list_is_a_problem():
+    model = small('<xs:include schemaLocation="gone.xsd"/><xs:include schemaLocation="../a/there.xsd"/>')
+    assert [problem.text for problem in model.problems] == [
+        "includes 'gone.xsd', which is not among the server's schemas",
+        "includes '../a/there.xsd', which is not among the server's schemas",
+    ]
+    there = schema(complex_type("sub", sequence('<xs:element name="x"/>')), name="a/there")
+    thing = complex_type("thing", sequence('<xs:element name="a" type="t:sub"/>'))
+    model = convert([schema(f'<xs:include schemaLocation="../a/there.xsd"/>{thing}'), there], require_core=False)
+    assert model.problems == []
+    assert fields_of(model, "t:thing")["a"].type == "t:sub"
+
+
+def test_an_include_without_namespace_is_a_problem():
+    bare = SchemaDocument.of("bare", b'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"/>')
+    model = convert([schema('<xs:include schemaLocation="bare.xsd"/>'), bare], require_core=False)
+    (problem,) = model.problems
+    assert "no namespace of its own" in problem.text
+
+
+@pytest.mark.parametrize("word", ["redefine", "override"])
+def test_changed_types_are_a_problem_and_stay_as_they_were(word):
+    more = complex_type("sub", extension("t:sub", sequence('<xs:element name="more"/>')))
+    there = schema(complex_type("sub", sequence('<xs:element name="x"/>')), name="there")
+    model = convert([schema(f'<xs:{word} schemaLocation="there.xsd">{more}</xs:{word}>'), there], require_core=False)
+    (problem,) = model.problems
+    assert problem.text == f"{word} is not supported; these stay as they were: sub"
+    assert list(fields_of(model, "t:sub")) == ["x"]

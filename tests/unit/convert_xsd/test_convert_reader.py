@@ -212,3 +212,9 @@ def test_names_of_no_use_are_left_out():
     model = read(complex_type("thing", sequence('<xs:element name="a/b"/><xs:element/><xs:element name="c"/>')))
     assert [item.path for item in model.classes[T + "thing"].fields] == ["c"]
     assert len(model.problems) == 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_two_bytes_a_character_with_and_without_byte_order_mark(encoding):
+    text = f'<?xml version="1.0" encoding="utf-16"?><xs:schema xmlns:xs="{XSD}">é</xs:schema>'
+    assert decode(text.encode(encoding)) == f'<xs:schema xmlns:xs="{XSD}">é</xs:schema>'
