@@ -130,6 +130,7 @@ class ImageScanData(_BelowSession):
         :param read_pixel_data: fetch and read all of it
         :param force: take it for DICOM though it has no mark of it
         :raises XNATValueError: there is no such file
+        :raises pydicom.errors.InvalidDicomError: it has no mark of DICOM, as some old files, and ``force`` isn't given
         """
         from ..dicom import read_scan
 
