@@ -84,16 +84,17 @@ def list_1_7(fetch_json: FetchJSON, problems: list[Problem] | None = None) -> li
     if not isinstance(listed, list):
         problems.append(Problem(_LIST_PATH, 0, "the server's list of schemas is not a list"))
         listed = []
-    names = dict.fromkeys(CORE_SCHEMAS)
+    names = {name: name for name in CORE_SCHEMAS}
     for entry in listed[:MAX_SCHEMAS]:
         name = _listed_name(entry) if isinstance(entry, str) else entry
         if _is_name(name):
-            names[name] = None
+            # Asked for as it is listed; but one schema under two names ("xnat", "xnat/xnat") is read once.
+            names[_folded(name)] = name
         else:
             problems.append(Problem(_LIST_PATH, 0, f"{str(entry)[:100]!r} is not the name of a schema"))
     if len(listed) > MAX_SCHEMAS:
         problems.append(Problem(_LIST_PATH, 0, f"of {len(listed)} schemas the first {MAX_SCHEMAS} are read"))
-    return list(names)
+    return list(names.values())
 
 
 def list_1_6(fetch: Fetch, fetch_json: FetchJSON, server: str = "") -> dict[str, str]:
@@ -127,15 +128,17 @@ def _own_path(url: str, host: str | None) -> str | None:
 
 
 def _name_1_6(path: str) -> str:
-    return _listed_name(unquote(path))
+    return _folded(_listed_name(unquote(path)))
 
 
 def _listed_name(entry: str) -> str:
-    """The name of a schema as XNAT lists it, of that name, its path or its address: ``xnat`` of
-    ``/schemas/xnat/xnat.xsd``. Otherwise one schema would be read twice.
-    """
+    """The name of a schema that is listed by name, path or address: ``xnat/xnat`` of ``/schemas/xnat/xnat.xsd``."""
     name = entry[entry.find("/schemas/") :] if "/schemas/" in entry else entry
-    name = name.removeprefix("/schemas").removeprefix("/").removesuffix(".xsd")
+    return name.removeprefix("/schemas").removeprefix("/").removesuffix(".xsd")
+
+
+def _folded(name: str) -> str:
+    """The name as newer servers list it: one that is folder and file is said once."""
     folder, _, file = name.rpartition("/")
     return file if folder == file else name
 

@@ -183,5 +183,13 @@ def test_core_of_an_old_server():
 def test_names_of_schemas_in_other_forms(entry):
     problems = []
     listed = [entry.format(name) for name in ("xnat/xnat", "xdat/xdat", "plugin/data", "birn/birn")]
-    assert list_1_7(lambda path: listed, problems) == ["xnat", "xdat", "plugin/data", "birn"]
+    assert list_1_7(lambda path: listed, problems) == ["xnat/xnat", "xdat/xdat", "plugin/data", "birn/birn"]
     assert problems == []
+
+
+def test_a_schema_is_asked_for_as_it_is_listed_and_once():
+    server = Server().add("/xapi/schemas", ["xnat/xnat", "xnat", "xdat/xdat"])
+    server.add("/xapi/schemas/xnat", b"1").add("/xapi/schemas/xdat/xdat", b"2")
+    found = from_xapi(server.fetch, server.fetch_json)
+    assert [document.content for document in found.documents] == [b"1", b"2"]
+    assert found.problems == []
