@@ -187,7 +187,15 @@ def test_rows_that_tell_no_type_and_items_neither(
     assert "no type of XNAT_E00001 is told" in caplog.text
 
 
-CAPITALS = {"ID": "id", "URI": "uri", "label": "Label", "xsiType": "xsitype", "Name": "name", "project": "Project"}
+CAPITALS = {
+    "ID": "id",
+    "URI": "uri",
+    "label": "Label",
+    "xsiType": "xsitype",
+    "Name": "name",
+    "project": "Project",
+    "element_name": "Element_Name",
+}
 
 
 def test_columns_spelled_with_other_capitals(server: Sandbox, world: Any, tmp_path: Path) -> None:
@@ -197,7 +205,8 @@ def test_columns_spelled_with_other_capitals(server: Sandbox, world: Any, tmp_pa
     experiment = world.subjects["S1"].experiments["E1"]
     assert (experiment.project, str(experiment.date)) == ("P", "2020-01-02")
     assert [(scan.id, scan.type) for scan in experiment.scans.values()] == [("1", "T1"), ("2", "T2 weighted")]
-    assert experiment.scans["1"].resources["DICOM"].file_count == 2
+    resource = experiment.scans["1"].resources["DICOM"]
+    assert (resource.file_count, type(resource).__name__) == (2, "ResourceCatalog")
     assert experiment.scans["1"].files["1.dcm"].size == len(b"scan 1 file 1")
     assert world.users["admin"].access_level == "Owners"
     subject = session.classes.SubjectData(parent=world, label="S2")

@@ -27,12 +27,11 @@ _SPELLINGS = {
         "element_name", "file_count", "file_size", "content", "format", "tags", "category", "cat_id", "Size",
         "digest", "collection", "file_format", "file_content", "file_tags", "login", "firstname", "lastname",
         "email", "displayname", "GROUP_ID", "xdat_user_id", "timestamp", "folderName", "subject", "status",
-        "scan_date", "scan_time", "lastmod", "uploaded", "url", "tag", "autoarchive", "scanner", "ELEMENT_NAME",
-        "FIELD_ID",
+        "scan_date", "scan_time", "lastmod", "uploaded", "url", "tag", "autoarchive", "scanner", "FIELD_ID",
     )
 }  # fmt: skip
 # Spellings that differ in case only, and are both XNAT's.
-_PROPER = frozenset({*_SPELLINGS.values(), "Name", "cat_ID"})
+_PROPER = frozenset({*_SPELLINGS.values(), "Name", "cat_ID", "ELEMENT_NAME"})
 
 
 @functools.lru_cache(maxsize=64)
