@@ -21,11 +21,14 @@ def join(*parts: str) -> str:
     return "/".join(part for part in parts if part)
 
 
-def predicate_value(text: str) -> str:
-    """The text, if it can stand inside ``[name=...]``; XNAT knows no quoting there.
+def predicate_value(value: object) -> str:
+    """The value's text, if it can stand inside ``[name=...]``; XNAT knows no quoting there.
 
     :raises XNATValueError: the text could end the predicate and so write somewhere else
     """
+    if value is None:
+        raise XNATValueError("None can't be the key of a field in XNAT: give it a name")
+    text = str(value)
     bad = sorted(_FORBIDDEN.intersection(text))
     if bad or not text.strip():
         shown = ", ".join(repr(character) for character in bad) or "nothing else"
@@ -36,7 +39,7 @@ def predicate_value(text: str) -> str:
     return text
 
 
-def element(path: str, key: str, value: str) -> str:
+def element(path: str, key: str, value: object) -> str:
     """The element of a repeated field whose ``key`` has this value: ``fields/field[name=a]``."""
     return f"{path}[{key}={predicate_value(value)}]"
 

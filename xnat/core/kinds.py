@@ -8,7 +8,7 @@ sub-type as the root of the query then), and ``subject_ID`` does the same to the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import uris
@@ -107,13 +107,13 @@ class FileListing(XNATListing):
         # Only the server knows which resource a listed file is in.
         return False
 
-    def _fetch(self) -> Iterable[Mapping[str, Any]]:
-        rows = list(super()._fetch())
+    def _records(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
+        rows = super()._records(query)
         taken: set[str] = set()
         for row in rows:
             path = file_path(row)
             # Two resources of one object can hold the same path; the first keeps it as its key.
-            row["path"] = path if path not in taken else f"{row.get('collection', '')}/{path}"  # type: ignore[index]
+            row["path"] = path if path not in taken else f"{row.get('collection', '')}/{path}"
             taken.add(path)
         return rows
 

@@ -49,7 +49,17 @@ class ListingKind:
     asks_type: bool = False
 
 
-class XNATBaseListing(Caches, MapsItems, Mapping[str, Any]):
+if TYPE_CHECKING:
+    _MappingAndSequence = Mapping[str, Any]
+else:
+
+    class _MappingAndSequence(Mapping, Sequence):
+        """What a listing is at run time; to a checker the two contradict each other."""
+
+        __slots__ = ()
+
+
+class XNATBaseListing(Caches, MapsItems, _MappingAndSequence):
     """Rows from somewhere, as a mapping by primary or second key, and as a sequence by number.
 
     Iterating gives primary keys, as with a dict; ``values()`` gives the objects.
@@ -207,19 +217,32 @@ class XNATBaseListing(Caches, MapsItems, Mapping[str, Any]):
         """(primary key, object) pairs, in the server's order."""
         return list(self.data.items())
 
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The object of a key or number; the default if there is none."""
+        try:
+            return self[key]
+        except (KeyError, IndexError):
+            return default
+
     def index(self, value: Any) -> int:
-        """The position of an object.
+        """The position of an object, or of the object of a key.
 
         :raises ValueError: it isn't in the listing
         """
-        return self.listing.index(value)
+        table = self._table()
+        try:
+            place = self._find(table, value) if value in self else None
+            return self.listing.index(value) if place is None else list(table.order).index(place)
+        except (KeyError, ValueError):
+            raise ValueError(f"{value!r} is not in the listing, or more than once; it has {len(self)} items") from None
 
     def count(self, value: Any) -> int:
-        """How often an object is in the listing."""
-        return self.listing.count(value)
+        """How often an object, or a key, is in the listing."""
+        table = self._table()
+        return len(table.shared.get(value, ())) or int(value in self) or self.listing.count(value)
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, XNATBaseListing) and self.data == other.data)
+        return self is other or (isinstance(other, Mapping) and self.data == dict(other.items()))
 
     __hash__ = None  # type: ignore[assignment]
     __reversed__ = None
@@ -308,14 +331,27 @@ class XNATListing(XNATBaseListing):
 
     def _fetch(self) -> Iterable[Mapping[str, Any]]:
         columns = {"columns": ",".join(self._columns())} if self.kind.columns else {}
-        rows = self._ask({**columns, **self._server_filters()})
+        rows = self._records({**columns, **self._server_filters()})
+        self._warn_of_filters(rows)
         return [row for row in rows if matches(row, self._filters)]
+
+    def _records(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
+        """What the server answers, with what a kind of listing adds to each row."""
+        return self._ask(query)
+
+    def _warn_of_filters(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        # Not an error: parameters of the server that are no columns (accessible, recent) may be given as filters, too.
+        for name in self._filters if rows else ():
+            if "/" not in name and name not in rows[0] and name.lower() not in rows[0]:
+                close = difflib.get_close_matches(name, rows[0], 3)
+                hint = f"; did you mean {' or '.join(close)}?" if close else ""
+                self.logger.warning("The server knows no column %r of %s to filter by%s", name, self.uri, hint)
 
     def _rows(self, time: int) -> Rows:
         self._base = self.uri
         self._makers = {}
         self._types = {}
-        if self._filters or type(self)._fetch is not XNATListing._fetch:
+        if self._filters or type(self)._records is not XNATListing._records:
             return Rows(self._fetch(), time, self._is_redundant)
         columns = {"columns": ",".join(self._columns())} if self.kind.columns else {}
         query = {**self._query, **columns}
@@ -425,33 +461,42 @@ class XNATListing(XNATBaseListing):
         return merged
 
     def _tabulate(
-        self, columns: Sequence[str] | None, filter: Mapping[str, str] | None
+        self, columns: str | Sequence[str] | None, filter: Mapping[str, str] | None
     ) -> tuple[list[tuple[str, str]], list[dict[str, Any]]]:
-        asked = None if columns is None else list(columns)
+        asked = None if columns is None else [columns] if isinstance(columns, str) else list(columns)
         filters = self.merge_filters(self._filters, filter or {})
         query = {name: server_pattern(pattern) for name, pattern in filters.items()}
-        query["columns"] = "DEFAULT" if asked is None else ",".join(asked)
-        rows = [row for row in self._ask(query) if matches(row, filters)]
+        # The server may send more than fits, so the columns that tell have to be there.
+        telling = [name for name in filters if "/" not in name]
+        wanted = None if asked is None else list(dict.fromkeys([*asked, *telling]))
+        rows = self._ask({**query, "columns": "DEFAULT" if wanted is None else ",".join(wanted)})
+        if wanted is None and rows and any(query[name] != filters[name] and name not in rows[0] for name in telling):
+            # Its own choice of columns can't be had together with others.
+            more = self._ask({**query, "columns": ",".join(dict.fromkeys(["ID", *telling]))})
+            fitting = {row["ID"] for row in more if matches(row, filters)}
+            rows = [row for row in rows if row["ID"] in fitting]
+        rows = [row for row in rows if matches(row, filters)]
         return ordered_columns(asked, rows, self.logger), rows
 
     def tabulate(
-        self, columns: Sequence[str] | None = None, filter: Mapping[str, str] | None = None
+        self, columns: str | Sequence[str] | None = None, filter: Mapping[str, str] | None = None
     ) -> tuple[Any, ...]:
         """The listing as a table: a tuple of ``TableRow`` named tuples of text, ``()`` when empty. One request.
 
-        :param columns: shortcuts or full paths, in this order; by default the server's own choice
-        :param filter: column → pattern, beside the listing's own filters
+        :param columns: shortcuts or full paths, in this order, or just one; by default the server's own choice
+        :param filter: column → pattern, beside the listing's own filters. A second request is needed where the server's
+            own columns don't tell whether a row fits
         """
         return named_tuples(*self._tabulate(columns, filter))
 
     def tabulate_csv(
-        self, columns: Sequence[str] | None = None, filter: Mapping[str, str] | None = None, header: bool = True
+        self, columns: str | Sequence[str] | None = None, filter: Mapping[str, str] | None = None, header: bool = True
     ) -> str:
         """The listing as CSV text. One request."""
         return to_csv(*self._tabulate(columns, filter), header=header)
 
     def tabulate_pandas(
-        self, columns: Sequence[str] | None = None, filter: Mapping[str, str] | None = None
+        self, columns: str | Sequence[str] | None = None, filter: Mapping[str, str] | None = None
     ) -> pandas.DataFrame:
         """The listing as a pandas frame: dates, numbers and categories by the schema. One request.
 

@@ -104,6 +104,12 @@ class XNATSubListing(_InItem, Mapping[Any, Any]):
         found = next((item for index, (_, item) in enumerate(places) if self._key(item, index) == key), None)
         return self._element((self.secondary_lookup_field, xpath.predicate_value(key)), found)
 
+    def __setitem__(self, key: int | str, value: Any) -> None:
+        raise XNATValueError(
+            f"{self.field_name} holds objects of type {self.xsi_type}: assign to its fields, as in "
+            f"listing[{key!r}].<field> = value"
+        )
+
     def __delitem__(self, key: int | str) -> None:
         """Clear all fields of an element on the server, in one PUT: XNAT has no way to remove it altogether."""
         if key not in self:
@@ -169,7 +175,7 @@ class XNATSimpleListing(_InItem, MutableMapping[Any, Any]):
 
     def _path(self, key: Any) -> str:
         if self.key_name is not None:
-            return xpath.element(self.field_name, self.key_name, str(key))
+            return xpath.element(self.field_name, self.key_name, key)
         if not isinstance(key, int) or key < 0:
             raise XNATValueError(f"The values of {self.field_name} have no key; use a number from 0 to {len(self)}")
         # What was cleared stays on the server as an element without a value, and counts there.
