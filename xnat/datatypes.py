@@ -209,14 +209,14 @@ def _time_to_python(value: Any) -> datetime.time:
         return value
     if isinstance(value, datetime.datetime):
         return value.timetz()
-    found = _TIME_TEXT.fullmatch(value.strip())
+    found = _TIME_TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
         return _moment(value, "hh:mm:ss").timetz()
     return datetime.time(*_clock(found), tzinfo=_zone(found["zone"]))
 
 
-def _moment(text: str, wanted: str) -> datetime.datetime:
-    found = _MOMENT_TEXT.fullmatch(text.strip())
+def _moment(value: Any, wanted: str) -> datetime.datetime:
+    found = _MOMENT_TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None or (wanted == "hh:mm:ss" and found["hour"] is None):
         raise ValueError(f"has to look like {wanted}")
     day = int(found["year"]), int(found["month"]), int(found["day"])
@@ -263,7 +263,7 @@ _DURATION = re.compile(
 def _duration_to_python(value: Any) -> datetime.timedelta:
     if isinstance(value, datetime.timedelta):
         return value
-    found = _DURATION.fullmatch(value.strip())
+    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
         raise ValueError("has to look like P1DT2H3M4.5S")
     if int(found["years"] or 0) or int(found["months"] or 0):

@@ -104,6 +104,8 @@ class Services:
         ]
 
     def _dump_path(self, src: Any) -> str:
+        if not isinstance(src, str) and not hasattr(src, "fulluri"):
+            raise XNATValueError(f"src must be a scan, session or file, or the REST path of one, not {src!r}")
         path = archive_path(src if isinstance(src, str) else src.fulluri)
         segments = uris.split(path)
         if segments[:2] == ["archive", "experiments"] and len(segments) > 2:

@@ -339,7 +339,7 @@ BAD: dict[str, tuple[Callable[[Any, Any], Any], type[Exception], str]] = {
     ),
     "scan in a subject": (
         lambda classes, project: classes.MrScanData(parent=project.subjects["S1"], id="9"),
-        exceptions.XNATValueError, "must be a experiment",
+        exceptions.XNATValueError, "must be an experiment",
     ),
     "no parent": (
         lambda classes, project: classes.SubjectData(label="X"), exceptions.XNATValueError, "must be a project",

@@ -70,9 +70,14 @@ def create(new: Any, parent: Any, fields: dict[str, Any], overwrites: Mapping[st
     """
     place = WHERE.get(_place_of(new))
     if place is None:
+        instead = (
+            "Upload it into a resource: resource.upload(path, name)"
+            if new.KIND == "file"
+            else "It lives inside another object: write its fields there"
+        )
         raise XNATValueError(
             f"Cannot figure out correct object creation url for {type(new).__name__}, creation currently "
-            f"not supported! It lives inside another object: write its fields there"
+            f"not supported! {instead}"
         )
     session = new._session
     if place.parents == ("",):
@@ -90,10 +95,13 @@ def create(new: Any, parent: Any, fields: dict[str, Any], overwrites: Mapping[st
     session.registry.wrote("create", new.KIND)
     if place.parents != ("",):
         parent.clearcache()
+    if new.KIND == "experiment" and text and answer.status_code == 200 and not overwrites:
+        _check_type(new, parent, name, text)
     id_ = text or (name if new.KIND in ("project", "scan", "reconstruction") else None)
     row = {place.keywords[-1]: name} if place.keywords[-1] != "id" else {}
-    if new.KIND == "project":
-        row = {"name": fields.get("name", name)}
+    second = new.SECONDARY_LOOKUP_FIELD
+    if fields.get(second):
+        row[second] = str(fields[second])
     return Created(uris.join(container, place.segment, id_ or name), id_, row)
 
 
@@ -112,10 +120,13 @@ def _place_of(new: Any) -> str:
 
 
 def _check_parent(new: Any, parent: Any, place: Place) -> None:
-    kind = "" if parent is new._session else (_place_of(parent) if hasattr(parent, "KIND") else None)
+    is_object = hasattr(parent, "KIND") and not isinstance(parent, type)
+    kind = "" if parent is new._session else (_place_of(parent) if is_object else None)
     if kind in place.parents:
         return
-    right = " or ".join("the session" if kind == "" else f"a {kind}" for kind in place.parents)
+    *others, last = place.parents
+    words = ", ".join(others) + (" or " if others else "") + last
+    right = f"{'an' if words[0] in 'aeiou' else 'a'} {words}" if words else "the session"
     raise XNATValueError(f"The parent of a new {type(new).__name__} must be {right}, not {parent!r}")
 
 
@@ -157,10 +168,24 @@ def _field(cls: type, name: str) -> Any:
         field = vars(base).get(name)
         if hasattr(field, "to_text"):
             return field
+    inside = next((vars(base)[name] for base in cls.__mro__ if hasattr(vars(base).get(name), "assignment")), None)
+    if inside is not None:
+        raise XNATAttributeError(
+            f"{name} of a {cls.__name__} can't be given on creation; create it first, then: {inside.assignment}"
+        )
     names = sorted({name for base in cls.__mro__ for name, value in vars(base).items() if hasattr(value, "to_text")})
     close = difflib.get_close_matches(name, names, 3)
     hint = f"; did you mean {' or '.join(close)}?" if close else ""
     raise XNATAttributeError(f"{cls.__name__} has no field {name!r} that can be given on creation{hint}")
+
+
+def _check_type(new: Any, parent: Any, label: str, id_: str) -> None:
+    # A label may be that of another kind of experiment: lists of a project's experiments leave out assessors.
+    found = new._session.create_object(uris.join("/data", "experiments", id_))
+    if not isinstance(found, type(new)):
+        raise XNATObjectAlreadyExistsError(
+            f"Project {parent.project} has a {type(found).__name__} {label!r} already ({id_}); choose another label"
+        )
 
 
 def _check_label_is_free(new: Any, parent: Any, label: str) -> None:

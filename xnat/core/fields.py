@@ -114,8 +114,22 @@ class ObjectField(_Descriptor):
         return instance.get_object(self.path, self.type)
 
     def __set__(self, instance: XNATBaseObject, value: Any) -> None:
+        raise self.refusal()
+
+    def __delete__(self, instance: XNATBaseObject) -> None:
         raise XNATValueError(
-            f"{self.name} is an object of type {self.type}: assign to its fields, as in {self.name}.<field> = value"
+            f"{self.name} is an object of type {self.type}: clear its fields, as in del {self.name}.<field>"
+        )
+
+    @property
+    def assignment(self) -> str:
+        """How it is written to."""
+        return f"{self.name}.<field> = value"
+
+    def refusal(self) -> XNATValueError:
+        """The error for a value that is assigned to it."""
+        return XNATValueError(
+            f"{self.name} is an object of type {self.type}: assign to its fields, as in {self.assignment}"
         )
 
 
@@ -136,7 +150,19 @@ class _Listing(_Descriptor):
         return found
 
     def __set__(self, instance: XNATBaseObject, value: Any) -> None:
-        raise XNATValueError(f"{self.name} is a listing and can't be replaced; change what is in it")
+        raise self.refusal()
+
+    def __delete__(self, instance: XNATBaseObject) -> None:
+        raise XNATValueError(f"{self.name} is a listing and can't be deleted; delete what is in it")
+
+    @property
+    def assignment(self) -> str:
+        """How something is put into it."""
+        raise NotImplementedError
+
+    def refusal(self) -> XNATValueError:
+        """The error for a value that is assigned to it."""
+        return XNATValueError(f"{self.name} is a listing and can't be replaced; change what is in it")
 
     def _make(self, instance: XNATBaseObject) -> Any:
         raise NotImplementedError
@@ -155,6 +181,11 @@ class RestListing(_Listing):
         self.item = item
         self.key = key
 
+    @property
+    def assignment(self) -> str:
+        """What is in it is made by itself."""
+        return f"Class(parent=new.{self.name}, ...)"
+
     def _make(self, instance: XNATBaseObject) -> Any:
         return rest_listing(instance._session, self.path, parent=instance, xsi_type=self.item, key=self.key)
 
@@ -166,6 +197,11 @@ class SubListing(_Listing):
         super().__init__(path, doc)
         self.item = item
         self.key = key
+
+    @property
+    def assignment(self) -> str:
+        """An element is added by writing to it."""
+        return f"{self.name}[key].<field> = value"
 
     def _make(self, instance: XNATBaseObject) -> XNATSubListing:
         return XNATSubListing(
@@ -189,6 +225,11 @@ class SimpleListing(_Listing):
         self.value = value
         self.key = key
         self.type = type
+
+    @property
+    def assignment(self) -> str:
+        """A value is put under its key."""
+        return f"{self.name}[key] = value"
 
     def _make(self, instance: XNATBaseObject) -> XNATSimpleListing:
         return self.listing_class(instance, self.path, self.value, self.key, self.type)

@@ -7,9 +7,7 @@ reprs need the rows only: an object is made when an item is taken.
 from __future__ import annotations
 
 import difflib
-import fnmatch
 import logging
-import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
@@ -21,6 +19,7 @@ from ..mapping import MapsItems
 from .caching import Caches
 from .caching import caching as cached
 from .display import listing_repr, rows_html
+from .patterns import matches, server_pattern, warn_of_unknown
 from .rows import Row, Rows, respelled
 from .table import Table, Values
 from .tabulate import named_tuples, ordered_columns, to_csv
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from ..protocols import Connection
 
-__all__ = ["ListingKind", "XNATBaseListing", "XNATListing", "matches", "result_rows", "server_pattern"]
+__all__ = ["ListingKind", "XNATBaseListing", "XNATListing", "result_rows"]
 
 
 @dataclass(frozen=True)
@@ -332,20 +331,12 @@ class XNATListing(XNATBaseListing):
     def _fetch(self) -> Iterable[Mapping[str, Any]]:
         columns = {"columns": ",".join(self._columns())} if self.kind.columns else {}
         rows = self._records({**columns, **self._server_filters()})
-        self._warn_of_filters(rows)
+        warn_of_unknown(self._filters, rows, self.uri, self.logger)
         return [row for row in rows if matches(row, self._filters)]
 
     def _records(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
         """What the server answers, with what a kind of listing adds to each row."""
         return self._ask(query)
-
-    def _warn_of_filters(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        # Not an error: parameters of the server that are no columns (accessible, recent) may be given as filters, too.
-        for name in self._filters if rows else ():
-            if "/" not in name and name not in rows[0] and name.lower() not in rows[0]:
-                close = difflib.get_close_matches(name, rows[0], 3)
-                hint = f"; did you mean {' or '.join(close)}?" if close else ""
-                self.logger.warning("The server knows no column %r of %s to filter by%s", name, self.uri, hint)
 
     def _rows(self, time: int) -> Rows:
         self._base = self.uri
@@ -532,24 +523,3 @@ class _Record(dict[str, Any]):
 def _cell(value: Any) -> Any:
     # Cells are text, sometimes numbers. Anything else would fail far from here, as a key or in a sum.
     return str(value) if isinstance(value, (dict, list)) else value
-
-
-def server_pattern(pattern: str) -> str:
-    """The pattern as the server understands it: at least what matches here matches there."""
-    return re.sub(r"\?|\[[^]]*\]", "*", str(pattern))
-
-
-def matches(row: Mapping[str, Any], filters: Mapping[str, str]) -> bool:
-    """Whether a row fits the filters, as far as its columns tell."""
-    for name, pattern in filters.items():
-        value = row.get(name, row.get(name.lower()))
-        if value is not None and not _fits(str(value), str(pattern)):
-            return False
-    return True
-
-
-def _fits(value: str, pattern: str) -> bool:
-    # The server takes a comma for "or", and a-b of dates and numbers for a range: it has judged those already.
-    if re.fullmatch(r"[\d./: ]+-[\d./: ]+(,.*)?", pattern) or re.fullmatch(r"\d\d?/\d\d?/\d{4}", pattern):
-        return True
-    return value == pattern or any(fnmatch.fnmatchcase(value, part) for part in [pattern, *pattern.split(",")])

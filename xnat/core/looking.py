@@ -68,4 +68,6 @@ else:
             return self if instance is None else self.func(instance)
 
         def __set__(self, instance: Any, value: Any) -> None:
-            raise AttributeError(f"{self.attrname} of {type(instance).__name__} can't be set")
+            raise XNATAttributeError(
+                f"{self.attrname} of a {type(instance).__name__} can't be set: the server gives it"
+            )

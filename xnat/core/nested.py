@@ -38,8 +38,9 @@ class XNATNestedObject(XNATBaseObject):
         fieldname: str | None = None,
         *,
         position: int | tuple[str, str] | None = None,
+        **fields: Any,
     ) -> None:
-        if parent is None or not fieldname:
+        if parent is None or not fieldname or fields:
             raise XNATValueError(
                 f"A {type(self).__name__} lives inside another object: write its fields there, as in "
                 "subject.demographics.gender = 'female'"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import uris
 from ..datatypes import convert_to
-from ..exceptions import XNATObjectDestroyedError, XNATValueError
+from ..exceptions import XNATAttributeError, XNATObjectDestroyedError, XNATValueError
 from ..hints import CONCRETE_TYPES
 from ..search import Query
 from .caching import Caches
@@ -29,7 +29,7 @@ from .display import object_html, object_repr
 from .items import children_of, current_item, insert_date
 from .looking import StillTyping, refuse_while_completing
 from .terms import DisplayFields, field_property, parent_property
-from .writing import Writes, unknown_field
+from .writing import Writes, getattr_static, is_read_only, unknown_field
 
 if TYPE_CHECKING:
     import datetime
@@ -107,6 +107,11 @@ class XNATBaseObject(Caches, Writes, metaclass=DisplayFields):
         overwrites: Mapping[str, Any] | bool | None = None,
         **kwargs: Any,
     ) -> None:
+        if uri is not None and not isinstance(uri, str):
+            raise XNATValueError(
+                f"The first argument of {type(self).__name__} is a REST path, not {uri!r}; "
+                "what to create it in is given as parent="
+            )
         # The parent of a new object may be named by its listing (subject.experiments) as well.
         if parent is not None and hasattr(parent, "listing"):
             parent = parent.parent
@@ -397,10 +402,17 @@ class XNATBaseObject(Caches, Writes, metaclass=DisplayFields):
 
         def __setattr__(self, name: str, value: Any) -> None:
             # A typo must not silently become a Python attribute that never reaches the server.
-            if name.startswith("_") or any(name in vars(base) for base in type(self).__mro__):
-                super().__setattr__(name, value)
-                return
-            raise unknown_field(type(self), name)
+            if not name.startswith("_"):
+                if not any(name in vars(base) for base in type(self).__mro__):
+                    raise unknown_field(type(self), name)
+                if is_read_only(getattr_static(type(self), name), "fset"):
+                    raise XNATAttributeError(f"{name} of a {type(self).__name__} can't be set: the server gives it")
+            super().__setattr__(name, value)
+
+        def __delattr__(self, name: str) -> None:
+            if is_read_only(getattr_static(type(self), name), "fdel"):
+                raise XNATAttributeError(f"{name} of a {type(self).__name__} can't be deleted")
+            super().__delattr__(name)
 
     def _mark_deleted(self) -> None:
         self._destroyed = True
@@ -449,7 +461,7 @@ def restore_object(
 
 
 def _session_of(cls: type, parent: Any) -> Connection:
-    session = getattr(parent, "xnat_session", None)
+    session = None if isinstance(parent, type) else getattr(parent, "xnat_session", None)
     if session is None:
         module = sys.modules.get(cls.__module__)
         if module is None or not hasattr(module, "current_session"):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Hashable, Mapping
+import sys
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import uris, xpath
@@ -13,7 +14,7 @@ from .items import to_text
 if TYPE_CHECKING:
     from ..protocols import Connection, Timeout
 
-__all__ = ["Writes", "getattr_static", "unknown_field"]
+__all__ = ["Writes", "getattr_static", "is_read_only", "unknown_field"]
 
 
 class Writes:
@@ -44,11 +45,14 @@ class Writes:
     def set(
         self, name: str, value: Any, type_: str | Callable[[Any], Any] | None = None, timeout: Timeout = None
     ) -> None:
-        """Write one field, by its XNAT path, in one PUT.
+        """Write one field, in one PUT.
 
-        :param type_: how to write the value: an xs type (``'xs:date'``) or a callable; by default the value's own type
+        :param name: its XNAT path, as ``'fields/field[name=dose]/field'``, or its attribute name
+        :param type_: how to write the value: an xs type (``'xs:date'``) or a callable; by default as the field's own
+            type says, or the value's where the schema doesn't name the path
+        :raises XNATAttributeError: there is no such field; nothing is sent
         """
-        self._write({name: to_text(value, type_)}, timeout=timeout)
+        self._write(dict([_written(type(self), name, value, type_)]), timeout=timeout)
 
     def mset(self, values: Mapping[str, Any] | None = None, timeout: Timeout = None, **kwargs: Any) -> None:
         """Write several fields in one PUT: all of them, or none when one value isn't valid.
@@ -56,20 +60,16 @@ class Writes:
         :param values: field → value; a field by its attribute name or its XNAT path
         :raises XNATAttributeError: a name is neither; nothing is sent
         """
-        texts: dict[str, str] = {}
-        for name, value in {**(values or {}), **kwargs}.items():
-            field = getattr_static(type(self), name)
-            if hasattr(field, "to_text"):
-                texts[field.path] = field.to_text(value)
-            elif "/" in name or _is_path(type(self), name):
-                texts[name] = to_text(value, None)
-            else:
-                raise unknown_field(type(self), name)
-        self._write(texts, timeout=timeout)
+        given = {**(values or {}), **kwargs}
+        self._write(dict(_written(type(self), name, value) for name, value in given.items()), timeout=timeout)
 
     def del_(self, name: str) -> None:
-        """Clear one field, by its XNAT path."""
-        self._write({name: xpath.CLEAR})
+        """Clear one field, by its XNAT path or attribute name, in one PUT.
+
+        :raises XNATAttributeError: there is no such field; nothing is sent
+        """
+        path, _ = _written(type(self), name, xpath.CLEAR, str)
+        self._write({path: xpath.CLEAR})
 
     def _write(self, fields: Mapping[str, str], *, timeout: Timeout = None) -> None:
         """Write fields of this object: path below it → text."""
@@ -120,8 +120,42 @@ def getattr_static(cls: type, name: str) -> Any:
     return next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
 
 
-def _is_path(cls: type, path: str) -> bool:
-    return any(getattr(field, "path", None) == path for base in cls.__mro__ for field in vars(base).values())
+def _written(cls: type, name: str, value: Any, type_: str | Callable[[Any], Any] | None = None) -> tuple[str, str]:
+    """(path below the object, text) of a value for the field of this attribute name or path.
+
+    :raises XNATAttributeError: there is no such field
+    :raises XNATValueError: the value isn't valid, or the name is that of objects or a listing
+    """
+    field = getattr_static(cls, name)
+    if not hasattr(field, "path"):
+        field = next((found for found in _described(cls) if found.path == name), None)
+    if hasattr(field, "refusal"):
+        raise field.refusal()
+    if hasattr(field, "to_text"):
+        return field.path, field.to_text(value) if type_ is None else to_text(value, type_)
+    if field is None and not any(mark in name for mark in "/[@") and not _in_schema(cls, name):
+        raise unknown_field(cls, name)
+    return getattr(field, "path", name), to_text(value, type_)
+
+
+def _described(cls: type) -> Iterator[Any]:
+    return (found for base in cls.__mro__ for found in vars(base).values() if hasattr(found, "path"))
+
+
+def _in_schema(cls: Any, path: str) -> bool:
+    """Whether the schema has this field, though a property written by hand stands for it in the class."""
+    model = getattr(sys.modules.get(cls.__module__), "model", None)
+    key = cls.XSI_TYPE
+    while model is not None and (definition := model.classes.get(key)) is not None:
+        if any(field.path == path for field in definition.fields):
+            return True
+        key = definition.base
+    return False
+
+
+def is_read_only(found: Any, function: str) -> bool:
+    """Whether what a class defines is a property that lacks the function to set (``fset``) or delete it (``fdel``)."""
+    return isinstance(found, property) and getattr(found, function) is None
 
 
 def unknown_field(cls: type, name: str) -> XNATAttributeError:

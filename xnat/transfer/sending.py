@@ -184,7 +184,7 @@ def opened(data: Any) -> tuple[IO[bytes], int, bool]:
         length = data.tell()
         data.seek(start)
         return data, max(0, length - start), False
-    if hasattr(data, "read") or hasattr(data, "__iter__"):
+    if hasattr(data, "read") or (hasattr(data, "__iter__") and not isinstance(data, Mapping)):
         return _spooled(data)
     raise XNATValueError(f"data must be bytes, text, an open file or an iterable of bytes, not {type(data).__name__}")
 

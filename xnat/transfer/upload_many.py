@@ -28,7 +28,7 @@ from .progress import Aggregate, Share, default_update_func
 from .report import FileResult, FileState, TransferReport
 from .sending import NOT_STORED, UploadBody, mismatch, send
 
-__all__ = ["METHODS", "upload_tree"]
+__all__ = ["METHODS", "check_method", "upload_tree"]
 
 #: How files travel. ``auto`` sends few or large files singly and many small ones as zip, which every XNAT unpacks; tar
 #: needs XNAT 1.8. ``_memory`` packs in memory, ``_file`` into a temporary file.
@@ -39,6 +39,14 @@ _SINGLY_FROM_MEAN = 2 << 20
 _BATCH_BYTES = 256 << 20  # of a zip of auto: what has to be sent again if it fails
 _BATCH_FILES = 5000
 _ROUNDS = 2  # of sending singly what the inventory then misses
+
+
+def check_method(method: str) -> None:
+    """
+    :raises XNATValueError: there is no such method of upload
+    """
+    if method not in METHODS:
+        raise XNATValueError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
 
 
 @dataclass(frozen=True)
@@ -138,8 +146,7 @@ def upload_tree(
     :param query: more query values for each upload (``content``, ``format``, ``tags``)
     :raises xnat.exceptions.XNATTransferError: some files failed; its ``report`` tells of all of them
     """
-    if method not in METHODS:
-        raise XNATValueError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
+    check_method(method)
     started = time.monotonic()
     report = TransferReport(what=f"upload to {resource_uri}")
     local = _checked(files, report, resource_uri)

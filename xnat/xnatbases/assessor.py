@@ -50,6 +50,9 @@ class ImageAssessorData(DerivedData):
     def _groups(self, folder: PurePosixPath) -> Iterator[RemoteGroup]:
         yield from own_files(self, self.fulluri, folder)
 
+    def _zip_uri(self) -> str:
+        return uris.join(self.fulluri, "files")
+
     @property
     def session_id(self) -> str:
         """ID of the image session it was derived from."""

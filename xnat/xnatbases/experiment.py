@@ -14,12 +14,12 @@ from ..core.terms import field_property, parent_property
 from ..exceptions import XNATValueError
 from ..transfer.plan import RemoteGroup
 from .traits import HasResources, HasVariables, Labelled, Shareable
-from .trees import DownloadsBelow, own_files
+from .trees import ComesAsZip, own_files
 
 __all__ = ["ExperimentData", "SubjectAssessorData"]
 
 
-class ExperimentData(Labelled, Shareable, HasVariables, HasResources, DownloadsBelow):
+class ExperimentData(Labelled, Shareable, HasVariables, HasResources, ComesAsZip):
     """An experiment: anything that was measured or derived."""
 
     __slots__ = ()
@@ -63,6 +63,9 @@ class ExperimentData(Labelled, Shareable, HasVariables, HasResources, DownloadsB
 
     def _groups(self, folder: PurePosixPath) -> Iterator[RemoteGroup]:
         yield from own_files(self, self._short_uri, folder)
+
+    def _zip_uri(self) -> str:
+        return uris.join(self._short_uri, "files")
 
     @property
     def _short_uri(self) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import uris
 from ..core.kinds import SHORTCUTS
-from ..exceptions import XNATKeyError
+from ..exceptions import XNATKeyError, XNATValueError
 from ..transfer.names import safe_name
 from ..transfer.plan import RemoteGroup
 from .experiment import SubjectAssessorData
@@ -40,8 +40,15 @@ class ImageSessionData(SubjectAssessorData):
         """A new assessor of this session.
 
         :param type_: its xsi type, as ``'xnat:qcManualAssessorData'``, or its class
+        :raises XNATKeyError: the server has no such type
+        :raises XNATValueError: it is no type of assessors
         """
         cls = self._session.classes.XNAT_CLASS_LOOKUP[type_] if isinstance(type_, str) else type_
+        if not getattr(cls, "IS_ASSESSOR", False):
+            raise XNATValueError(
+                f"{getattr(cls, 'XSI_TYPE', type_)} is no type of assessors; one derives from xnat:imageAssessorData, "
+                "as xnat:qcManualAssessorData does"
+            )
         return cls(parent=self, label=label)
 
     _WORD = "image session"

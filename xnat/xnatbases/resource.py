@@ -17,7 +17,7 @@ from ..exceptions import XNATNotFoundError, XNATValueError
 from ..transfer.names import safe_name
 from ..transfer.plan import RemoteFile, RemoteGroup
 from .mounted import data_dir_of, expected_dir_of
-from .trees import DownloadsBelow, own_files, scan_folder
+from .trees import ComesAsZip, own_files, scan_folder
 
 if TYPE_CHECKING:
     from ..protocols import UpdateFunc
@@ -31,7 +31,7 @@ _lengths: WeakKeyDictionary[AbstractResource, int] = WeakKeyDictionary()
 _LONG_LIST = 500
 
 
-class AbstractResource(DownloadsBelow):
+class AbstractResource(ComesAsZip):
     """A resource of a project, subject, experiment, scan or assessor."""
 
     __slots__ = ()
@@ -43,10 +43,16 @@ class AbstractResource(DownloadsBelow):
     _WORD = "resource"
 
     def __init__(self, *args: Any, data_dir: Any = None, upload_method: str | None = None, **kwargs: Any) -> None:
+        # On creation the files of a directory can be given at once; before anything is made, they have to be there.
+        files = None if data_dir is None else _pairs(data_dir)
+        method = upload_method or "auto"
+        if files is not None:
+            from ..transfer.upload_many import check_method
+
+            check_method(method)
         super().__init__(*args, **kwargs)
-        # On creation the files of a directory can be given at once.
-        if data_dir is not None:
-            self.upload_dir(data_dir, method=upload_method or "auto")
+        if files is not None:
+            self.upload_dir(files, method=method)
 
     @field_property("label")
     def label(self) -> str:
@@ -166,17 +172,8 @@ class AbstractResource(DownloadsBelow):
         )
         return done
 
-    def download(self, path: str | os.PathLike[str], verbose: bool = True) -> Path:
-        """Its files as one zip file.
-
-        :param path: the zip file to make
-        :return: its path
-        """
-        return Path(self._download_zip(uris.join(self.uri, "files"), path, verbose))
-
-    def download_zip(self, path: str | os.PathLike[str], verbose: bool = True) -> Path:
-        """The same as :meth:`download`."""
-        return self.download(path, verbose)
+    def _zip_uri(self) -> str:
+        return uris.join(self.uri, "files")
 
     # -- upload ------------------------------------------------------------------------------------------------------
 
@@ -341,7 +338,12 @@ def _pairs(
     from ..transfer.archive import files_below
 
     if not isinstance(directory, (str, os.PathLike)):
-        return [(Path(path), name) for path, name in directory]
+        try:
+            return [(Path(path), name) for path, name in directory]
+        except (TypeError, ValueError):
+            raise XNATValueError(
+                f"The directory must be a path, or pairs of (local path, path below the resource), not {directory!r}"
+            ) from None
     root = Path(directory).expanduser()
     if not root.is_dir():
         raise XNATValueError(f"{root} is not a directory; one file is sent with upload()")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from .. import uris
@@ -16,7 +15,7 @@ from ..exceptions import XNATAttributeError, XNATNotFoundError, XNATValueError
 from ..transfer.names import safe_name
 from ..transfer.plan import RemoteGroup
 from .traits import HasResources
-from .trees import DownloadsBelow, own_files, scan_folder
+from .trees import ComesAsZip, own_files, scan_folder
 
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["ImageScanData", "ReconstructedImageData"]
 
 
-class _BelowSession(DownloadsBelow, HasResources):
+class _BelowSession(ComesAsZip, HasResources):
     """Lies in an image session and is known by an ID that is unique there only."""
 
     __slots__ = ()
@@ -75,6 +74,9 @@ class _BelowSession(DownloadsBelow, HasResources):
     def _short_uri(self) -> str:
         return uris.join(self.image_session._short_uri, self._CONTAINED_IN or "", self.id)
 
+    def _zip_uri(self) -> str:
+        return uris.join(self._short_uri, "files")
+
 
 class ImageScanData(_BelowSession):
     """A scan: one series of an image session."""
@@ -108,18 +110,6 @@ class ImageScanData(_BelowSession):
 
     def _groups(self, folder: PurePosixPath) -> Iterator[RemoteGroup]:
         yield from own_files(self, self._short_uri, folder)
-
-    def download(self, path: str | os.PathLike[str], verbose: bool = True) -> Path:
-        """Its files as one zip file.
-
-        :param path: the zip file to make
-        :return: its path
-        """
-        return Path(self._download_zip(uris.join(self._short_uri, "files"), path, verbose))
-
-    def download_zip(self, path: str | os.PathLike[str], verbose: bool = True) -> Path:
-        """The same as :meth:`download`."""
-        return self.download(path, verbose)
 
     def read_dicom(self, file: Any = None, read_pixel_data: bool = False, force: bool = False) -> FileDataset:
         """The DICOM data of one of its files, as pydicom reads it; only the header is fetched, unless more is wanted.

@@ -11,12 +11,14 @@ from .. import uris
 from ..core.display import CliName
 from ..core.terms import field_property
 from ..exceptions import XNATValueError
+from ..xpath import CLEAR
 from .customvariables import CustomVariablesOf
 from .mounted import data_dir_of, expected_dir_of
 
 if TYPE_CHECKING:
     from ..core.objects import XNATObject as Base
     from ..customforms import CustomForms
+    from ..protocols import Timeout
 else:
 
     class Base:
@@ -108,6 +110,11 @@ class Labelled(Base):
     # Not as a decorator: type checkers take two functions of one name for one with overloads.
     label = label.setter(_rename)
 
+    def _write(self, fields: Mapping[str, str], *, timeout: Timeout = None) -> None:
+        if fields.get("label", "x").strip() in ("", CLEAR):
+            raise XNATValueError("A label can't be empty")
+        super()._write(fields, timeout=timeout)
+
     def _known_name(self) -> str:
         """What to call it in messages."""
         return str(self.label)
@@ -125,9 +132,8 @@ class Shareable(Base):
         :param label: its label there; by default the same
         :raises XNATConflictError: it is there already, or the label is taken
         """
-        id_ = getattr(project, "id", project)
         self._check_alive()
-        uri = uris.join(self.fulluri, "projects", str(id_))
+        uri = self._uri_in(project)
         # Not repeated when its answer is lost: a second one is answered with 409.
         query = {"label": label} if label else None
         self._session.client.request("PUT", uri, query=query, accepted=[200, 201], idempotent=False)
@@ -137,9 +143,15 @@ class Shareable(Base):
     def unshare(self, project: Any) -> None:
         """Take it out of a project it was shared into. One DELETE."""
         self._check_alive()
-        self._session.delete(uris.join(self.fulluri, "projects", str(getattr(project, "id", project))))
+        self._session.delete(self._uri_in(project))
         self._session.registry.wrote("share", self.KIND)
         self._wrote({})
+
+    def _uri_in(self, project: Any) -> str:
+        id_ = project.id if getattr(project, "KIND", "") == "project" else project
+        if not isinstance(id_, str):
+            raise XNATValueError(f"What it is shared into must be a project or the ID of one, not {project!r}")
+        return uris.join(self.fulluri, "projects", id_)
 
 
 class HasVariables(Base):
@@ -189,11 +201,9 @@ class HasResources(Base):
         :param method: how (see ``upload_dir`` of the resource)
         :return: the resource
         :raises XNATConflictError: there is one of that label
+        :raises XNATValueError: the directory isn't there, or the method is unknown; no resource is made
         """
         fields: dict[str, Any] = {"label": label}
         if format is not None:
             fields["format"] = format
-        resource = self._session.classes.ResourceCatalog(parent=self, **fields)
-        if data_dir is not None:
-            resource.upload_dir(data_dir, **({} if method is None else {"method": method}))
-        return resource
+        return self._session.classes.ResourceCatalog(parent=self, data_dir=data_dir, upload_method=method, **fields)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..transfer.plan import Plan
     from ..transfer.report import TransferReport
 
-__all__ = ["DownloadsBelow", "all_groups", "own_files", "say", "scan_files", "scan_folder"]
+__all__ = ["ComesAsZip", "DownloadsBelow", "all_groups", "own_files", "say", "scan_files", "scan_folder"]
 
 #: XNAT writes the type of a scan into the folder's name with these replaced (RestFileUtils in xnat-web).
 _NOT_IN_FOLDER = re.compile(r"\W", re.ASCII)
@@ -165,6 +165,29 @@ class DownloadsBelow(Base):
     def _download_zip(self, uri: str, path: str | os.PathLike[str], verbose: bool) -> Any:
         self._check_alive()
         return self._session.download_zip(uri, path, verbose=verbose)
+
+
+class ComesAsZip(DownloadsBelow):
+    """Its files can be had as one zip file, as the server packs them."""
+
+    __slots__ = ()
+
+    def _zip_uri(self) -> str:
+        """The collection that is asked for as a zip."""
+        return uris.join(self.fulluri, "files")
+
+    def download(self, path: str | os.PathLike[str], verbose: bool = True) -> Path:
+        """Its files as one zip file.
+
+        :param path: the zip file to make
+        :return: its path
+        :raises XNATNotFoundError: it has no files
+        """
+        return Path(self._download_zip(self._zip_uri(), path, verbose))
+
+    def download_zip(self, path: str | os.PathLike[str], verbose: bool = True) -> Path:
+        """The same as :meth:`download`."""
+        return self.download(path, verbose)
 
 
 def all_groups(root: Any, folder: PurePosixPath, workers: int) -> Iterator[RemoteGroup]:
