@@ -3,9 +3,10 @@
 
     copy_project.py https://xnat.example.com brainimages https://other.example.com brains
 
-Copied are subjects, sessions, scans and assessors, their fields and custom variables, and all files. What exists in the
-copy already is left as it is, so a run that was interrupted is finished by another one. Every file of the copy is
-compared with the original, by size and checksum; the exit status is 1 if something differs.
+Copied are subjects, sessions, scans, assessors and reconstructions, their fields and custom variables, and all files.
+What exists in the copy already is left as it is, each value and each file, so a run that was interrupted is finished by
+another one. Every file of the copy is compared with the original, by size and checksum; the exit status is 1 if
+something differs.
 """
 
 import argparse
@@ -19,13 +20,19 @@ import xnat
 OWN = {"ID", "id", "label", "project", "subject_ID", "session_ID", "imageSession_ID", "image_session_ID", "type", "URI"}
 
 
-def copy_fields(source, copy):
-    """Copy the fields of an object, and its custom variables."""
-    values = {path: value for path, value in source.data.items() if path not in OWN and not path.startswith("xnat_")}
+def copy_values(source, copy):
+    """Copy the values that the copy lacks."""
+    known = OWN | set(copy.data)
+    values = {path: value for path, value in source.data.items() if path not in known and not path.startswith("xnat_")}
     if values:
         copy.mset(values)
+
+
+def copy_fields(source, copy):
+    """Copy the fields of an object, and its custom variables."""
+    copy_values(source, copy)
     if getattr(source, "fields", None):
-        copy.fields.update(source.fields)
+        copy.fields.update({name: value for name, value in source.fields.items() if name not in copy.fields})
 
 
 def copy_resources(source, copy):
@@ -48,11 +55,13 @@ def copy_resources(source, copy):
 
 
 def make(listing, source, classes, **name):
-    """The copy of an object in a listing: the one that is there, or a new one with the fields of the source."""
+    """The copy of an object in a listing: the one that is there, or a new one; with the fields of the source."""
     (key,) = name.values()
-    if key in listing:
-        return listing[key]
-    copy = getattr(classes, type(source).__name__)(parent=listing, **name)
+    # By its own key: in a list of scans, the ID of one may be the type of another.
+    there = listing.data if "id_" in name else listing.key_map
+    copy = there.get(key) or getattr(classes, type(source).__name__)(parent=listing, **name)
+    if "id_" in name and source.type and not copy.type:
+        copy.type = source.type
     copy_fields(source, copy)
     return copy
 
@@ -62,11 +71,9 @@ def copy_session(source, copy, classes):
     count = copy_resources(source, copy)
     if hasattr(source, "scans"):
         for scan in source.scans.values():
-            there = copy.scans.get(scan.id)
-            if there is None:
-                there = getattr(classes, type(scan).__name__)(parent=copy, id_=scan.id, type=scan.type)
-                copy_fields(scan, there)
-            count += copy_resources(scan, there)
+            count += copy_resources(scan, make(copy.scans, scan, classes, id_=scan.id))
+        for image in source.reconstructions.values():
+            count += copy_resources(image, make(copy.reconstructions, image, classes, id_=image.id))
         for assessor in source.assessors.values():
             count += copy_resources(assessor, make(copy.assessors, assessor, classes, label=assessor.label))
     return count
@@ -78,8 +85,7 @@ def copy_project(source, copy, classes):
     for subject in source.subjects.values():
         print(f"{subject.label} ...")
         there = make(copy.subjects, subject, classes, label=subject.label)
-        if subject.demographics.data:
-            there.demographics.mset(subject.demographics.data)
+        copy_values(subject.demographics, there.demographics)
         count += copy_resources(subject, there)
         for experiment in subject.experiments.values():
             twin = make(there.experiments, experiment, classes, label=experiment.label)
@@ -99,6 +105,8 @@ def inventory(project):
                 holders.append((f"{name}/scans/{scan.id}", scan))
             for assessor in getattr(experiment, "assessors", {}).values():
                 holders.append((f"{name}/assessors/{assessor.label}", assessor))
+            for image in getattr(experiment, "reconstructions", {}).values():
+                holders.append((f"{name}/reconstructions/{image.id}", image))
         for name, holder in holders:
             for file in holder.files.values():
                 found[f"{name}/{file.collection}/{file.path}"] = (file.size, file.digest)

@@ -33,6 +33,9 @@ def main():
     parser.add_argument("--report", type=Path, help="write what happened to each file here, as JSON")
     args = parser.parse_args()
 
+    if args.report:
+        # Now, and not after hours of downloading, is the time to find out that it can't be written.
+        args.report.parent.mkdir(parents=True, exist_ok=True)
     with xnat.connect(args.server) as session:
         project = session.projects[args.project]
         if args.dry_run:

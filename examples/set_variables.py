@@ -4,24 +4,38 @@
     set_variables.py https://xnat.example.com brainimages variables.csv
 
 The first column holds labels and is called ``experiment`` or ``subject``; every other column is a variable. Empty cells
-are passed over. All labels are looked up before anything is written.
+are passed over. The table is checked, and all labels are looked up, before anything is written.
 """
 
 import argparse
 import csv
 import sys
+from itertools import zip_longest
 
 import xnat
 
 
 def read_table(path):
     """(what the rows are about, label → variables) of a CSV file."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        kind = (reader.fieldnames or [""])[0]
-        if kind not in ("experiment", "subject"):
-            raise SystemExit(f"{path}: the first column has to be 'experiment' or 'subject', not {kind!r}")
-        table = {row.pop(kind): {name: value for name, value in row.items() if value} for row in reader}
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = [[cell.strip() for cell in row] for row in csv.reader(file)]
+    except UnicodeDecodeError:
+        raise SystemExit(f"{path}: save it as UTF-8, please") from None
+    except OSError as error:
+        raise SystemExit(str(error)) from None
+    kind, *names = rows[0] if rows else [""]
+    if kind not in ("experiment", "subject"):
+        raise SystemExit(f"{path}: the first column has to be 'experiment' or 'subject', not {kind!r}")
+    table = {}
+    for number, (label, *cells) in enumerate(filter(any, rows[1:]), start=1):
+        values = {name: cell for name, cell in zip_longest(names, cells) if cell}
+        if not label or label in table:
+            raise SystemExit(f"{path}: entry {number} has {'a label that was there before' if label else 'no label'}")
+        bad = [name for name in values if not name or set(name) & set("[]/@='\"<>")]
+        if bad:
+            raise SystemExit(f"{path}: a column called {bad[0] or ''!r} can't be a variable")
+        table[label] = values
     return kind, table
 
 

@@ -193,6 +193,88 @@ def test_copy_project(run: Run, session: Any, server: Sandbox, other: Sandbox) -
     assert f"{FILES + 2} of {FILES + 2} verified" in done.stdout
 
 
+def test_set_variables_changes_nothing_for_a_table_with_mistakes(
+    run: Run, session: Any, server: Sandbox, tmp_path: Path
+) -> None:
+    for content, words in (
+        ("experiment,vol]x\nANONYMIZ,2\n", "'vol]x' can't be a variable"),
+        ("experiment,vol\nANONYMIZ,1,2\n", "'' can't be a variable"),
+        ("experiment,vol,\nANONYMIZ,1,2\n", "'' can't be a variable"),
+        ("experiment,vol\nANONYMIZ,1\nANONYMIZ,2\n", "entry 2 has a label that was there before"),
+        ("experiment,vol\nANONYMIZ,1\n,2\n", "entry 2 has no label"),
+        ("experiment,vol\nANONYMIZ,é\n", "UTF-8"),
+        ("experiment;vol\nANONYMIZ;1\n", "'experiment;vol'"),
+        ("", "first column"),
+    ):
+        (tmp_path / "table.csv").write_text(content, encoding="latin-1")
+        done = run("set_variables.py", server.url, "brainimages", "table.csv", status=1)
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+    assert "Traceback" not in run("set_variables.py", server.url, "brainimages", "missing.csv", status=1).stderr
+    assert dict(session.projects["brainimages"].experiments["ANONYMIZ"].fields) == {"brain_volume": "0"}
+    # What spreadsheets leave behind is no mistake.
+    (tmp_path / "table.csv").write_text("experiment, vol,rater\nANONYMIZ, 1 \n,,\n\n")
+    run("set_variables.py", server.url, "brainimages", "table.csv")
+    assert session.projects["brainimages"].experiments["ANONYMIZ"].fields["vol"] == "1"
+
+
+def test_list_and_filter_keeps_the_file_when_it_fails(run: Run, session: Any, server: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "found.csv").write_text("kept")
+    for project, column in (("brainimages", "nosuch"), ("NOPE", "note")):
+        options = ["--columns", column, "--output", "found.csv"]
+        done = run("list_and_filter.py", server.url, project, *options, status=1)
+        assert column in done.stderr or project in done.stderr
+    assert (tmp_path / "found.csv").read_text() == "kept"
+    done = run("list_and_filter.py", server.url, "brainimages", "--columns", "label", "note")
+    assert done.stdout.splitlines()[0] == "ID,label,subject_label,xsiType,date,note"
+
+
+def test_download_project_makes_the_folder_of_the_report(
+    run: Run, session: Any, server: Sandbox, tmp_path: Path
+) -> None:
+    session.classes.ProjectData(parent=session, name="nothing")
+    run("download_project.py", server.url, "nothing", "data", "--report", "reports/of/today.json")
+    assert json.loads((tmp_path / "reports/of/today.json").read_text())["ok"]
+
+
+def test_copy_project_with_unusual_data(run: Run, session: Any, server: Sandbox, other: Sandbox) -> None:
+    classes = session.classes
+    project = classes.ProjectData(parent=session, name="odd")
+    subject = classes.SubjectData(parent=project, label="süb ject (1)", group="g")
+    classes.SubjectData(parent=project, label="bare")
+    classes.SubjectAssessorData(parent=subject, label="visit").create_resource("FORM").upload_data(b"v", "v.txt")
+    experiment = classes.MrSessionData(parent=subject, label="E #1 & co+%20", note="x&y\nzé")
+    experiment.fields["dose é"] = "1"
+    # One scan's ID is another one's type, and two have none.
+    for id_, fields in (("1-a b", {"type": "T1"}), ("T1", {}), ("3", {"frames": 4})):
+        scan = classes.MrScanData(parent=experiment, id_=id_, **fields)
+        scan.create_resource("DICOM").upload_data(id_.encode(), "a b/ü #%.dcm")
+    image = classes.ReconstructedImageData(parent=experiment, id_="mean", type="average")
+    image.create_resource("NIFTI").upload_data(b"mean", "mean.nii")
+    done = run("copy_project.py", server.url, "odd", other.url, "twin")
+    assert "5 files copied, 5 of 5 verified" in done.stdout
+    with xnat.connect(other.url, user="admin", password="admin") as there:
+        twin = there.projects["twin"]
+        copy = twin.experiments["E #1 & co+%20"]
+        assert (sorted(twin.subjects.key_map), copy.note) == (["bare", "süb ject (1)"], "x&y\nzé")
+        assert [(scan.id, scan.type, scan.frames) for scan in copy.scans.values()] == [
+            ("1-a b", "T1", None), ("T1", None, None), ("3", None, 4),
+        ]  # fmt: skip
+        found = copy.reconstructions["mean"]
+        assert (found.type, list(found.files)) == ("average", ["mean.nii"])
+        # A run that ended between making something and filling it in.
+        del copy.note
+        copy.fields.clear()
+        del twin.subjects["süb ject (1)"].group
+        copy.scans["1-a b"].quality = "own"
+    run("copy_project.py", server.url, "odd", other.url, "twin")
+    with xnat.connect(other.url, user="admin", password="admin") as there:
+        twin = there.projects["twin"]
+        copy = twin.experiments["E #1 & co+%20"]
+        assert (copy.note, dict(copy.fields), copy.subject.group) == ("x&y\nzé", {"dose é": "1"}, "g")
+        assert copy.scans["1-a b"].quality == "own"
+
+
 def test_copy_project_tells_of_differences(run: Run, session: Any, server: Sandbox, other: Sandbox) -> None:
     session.projects["fastrtutorial"].create_resource("DOCS").upload_data("right", "a.txt")
     run("copy_project.py", server.url, "fastrtutorial", other.url, "copy")
