@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import uris, xpath
-from ..exceptions import XNATAttributeError, XNATObjectAlreadyExistsError, XNATValueError
+from ..exceptions import XNATAttributeError, XNATNotFoundError, XNATObjectAlreadyExistsError, XNATValueError
 from .listings import result_rows
 
 __all__ = ["WHERE", "Created", "Place", "create"]
@@ -67,6 +67,7 @@ def create(new: Any, parent: Any, fields: dict[str, Any], overwrites: Mapping[st
 
     :raises XNATValueError: no name, or a parent of the wrong kind; nothing was sent
     :raises XNATObjectAlreadyExistsError: an experiment of that label exists in the project
+    :raises XNATObjectDestroyedError: the subject of a new experiment was deleted meanwhile
     """
     place = WHERE.get(_place_of(new))
     if place is None:
@@ -85,8 +86,10 @@ def create(new: Any, parent: Any, fields: dict[str, Any], overwrites: Mapping[st
     _check_parent(new, parent, place)
     name = _take_name(new, place, fields)
     query = _query(new, place, fields, overwrites if isinstance(overwrites, Mapping) else {})
-    if place.segment == "experiments" and not overwrites:
-        _check_label_is_free(new, parent, name)
+    if place.segment == "experiments":
+        _check_is_there(parent)
+        if not overwrites:
+            _check_label_is_free(new, parent, name)
     container = "/data" if place.parents == ("",) else parent.fulluri
     uri = uris.join(container, place.segment, name)
     # A second PUT of an item is the same as the first; of a resource it is answered with 409.
@@ -186,6 +189,14 @@ def _check_type(new: Any, parent: Any, label: str, id_: str) -> None:
         raise XNATObjectAlreadyExistsError(
             f"Project {parent.project} has a {type(found).__name__} {label!r} already ({id_}); choose another label"
         )
+
+
+def _check_is_there(subject: Any) -> None:
+    # XNAT's SubjAssessmentResource makes a missing subject along with the experiment, called by the ID of the old one.
+    try:
+        subject._session.client.request("HEAD", subject.fulluri, allow_html=True)
+    except XNATNotFoundError as error:
+        raise subject._gone() from error
 
 
 def _check_label_is_free(new: Any, parent: Any, label: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .. import uris
 from ..core.display import CliName
 from ..core.terms import field_property
-from ..exceptions import XNATValueError
+from ..exceptions import XNATNotFoundError, XNATResponseError, XNATValueError
 from ..xpath import CLEAR
 from .customvariables import CustomVariablesOf
 from .mounted import data_dir_of, expected_dir_of
@@ -109,6 +109,22 @@ class Labelled(Base):
 
     # Not as a decorator: type checkers take two functions of one name for one with overloads.
     label = label.setter(_rename)
+
+    def _put(self, query: Mapping[str, str], *, timeout: Timeout = None) -> None:
+        try:
+            super()._put(query, timeout=timeout)
+        except XNATResponseError as error:
+            # Of an experiment that isn't there, XNAT wants to have the contents when it is renamed or activated.
+            if error.status_code == 417 and not self._is_there():
+                raise self._gone() from error
+            raise
+
+    def _is_there(self) -> bool:
+        try:
+            self._session.client.request("HEAD", self.fulluri, allow_html=True)
+        except XNATNotFoundError:
+            return False
+        return True
 
     def _write(self, fields: Mapping[str, str], *, timeout: Timeout = None) -> None:
         if fields.get("label", "x").strip() in ("", CLEAR):
