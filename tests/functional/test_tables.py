@@ -52,6 +52,14 @@ def test_joined_tables(world: Any, server: Sandbox) -> None:
     assert world.scans.tabulate_csv(columns=["ID", "quality"], filter={"ID": "1"}) == "ID,quality\n1,usable\n"
 
 
+def test_joined_tables_hold_what_fits_only(world: Any) -> None:
+    assert world.scans.tabulate(columns=["ID"], filter={"type": "T?"}) == (("1",),)
+    assert world.scans.filter(type="T?").tabulate(columns="ID", filter={"quality": "us*"}) == (("1",),)
+    assert world.scans.tabulate(columns="ID") == (("1",), ("2",))
+    with pytest.raises(exceptions.XNATValueError, match="No column qualty here; there is .*quality"):
+        world.scans.tabulate(columns=["ID"], filter={"qualty": "bad"})
+
+
 def test_full_paths_as_columns(world: Any) -> None:
     scan = world.experiments["E1"].scans["1"]
     scan.parameters.tr = 2.5

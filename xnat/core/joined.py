@@ -122,11 +122,13 @@ class JoinedListing(XNATBaseListing):
         self.field_name = join.segments[0]
         self.xsi_type = join.xsi_type
         self._filters = dict(filter or {})
-        unknown = sorted(set(self._filters) - {*_SESSION, *join.columns} - {n for n in self._filters if "/" in n})
+        self._check(self._filters)
+
+    def _check(self, filters: Mapping[str, str]) -> None:
+        known = [*_SESSION, *self.join.columns]
+        unknown = sorted(name for name in filters if name not in known and "/" not in name)
         if unknown:
-            raise XNATValueError(
-                f"No column {', '.join(unknown)} here; there is {', '.join([*_SESSION, *join.columns])}"
-            )
+            raise XNATValueError(f"No column {', '.join(unknown)} here; there is {', '.join(known)}")
 
     @property
     def uri(self) -> str:  # type: ignore[override]
@@ -190,9 +192,10 @@ class JoinedListing(XNATBaseListing):
     # -- tables ------------------------------------------------------------------------------------------------------
 
     def _tabulate(
-        self, columns: Sequence[str] | None, filter: Mapping[str, str] | None
+        self, columns: str | Sequence[str] | None, filter: Mapping[str, str] | None
     ) -> tuple[list[tuple[str, str]], list[Mapping[str, Any]]]:
         known = [*_SESSION, *self.join.columns]
+        columns = [columns] if isinstance(columns, str) else columns
         rows: list[Mapping[str, Any]]
         if not filter and set(columns or ()) <= set(known):
             # The rows that are here anyway.
@@ -200,28 +203,32 @@ class JoinedListing(XNATBaseListing):
             rows = [table.rows[index] for index in table.order]
         else:
             filters = XNATListing.merge_filters(self._filters, filter or {})
-            wanted = dict.fromkeys([*(columns or known), *self.join.identity, "session_ID"])
+            self._check(filters)
+            # The server may send more than fits, so the columns that tell have to be there.
+            telling = [name for name in filters if "/" not in name]
+            wanted = dict.fromkeys([*(columns or known), *self.join.identity, "session_ID", *telling])
             rows = list(self._ask(list(wanted), filters))
         return ordered_columns(columns or known, rows, self.logger), rows
 
     def tabulate(
-        self, columns: Sequence[str] | None = None, filter: Mapping[str, str] | None = None
+        self, columns: str | Sequence[str] | None = None, filter: Mapping[str, str] | None = None
     ) -> tuple[Any, ...]:
         """The listing as a tuple of ``TableRow`` named tuples. One request, none if its rows are here and suffice.
 
-        :param columns: names of its own columns, or full paths such as ``'xnat:mrScanData/parameters/tr'``
+        :param columns: names of its own columns, or full paths such as ``'xnat:mrScanData/parameters/tr'``; or just one
         :param filter: column → pattern, beside the listing's own filters
+        :raises XNATValueError: a filter is for a column that isn't there
         """
         return named_tuples(*self._tabulate(columns, filter))
 
     def tabulate_csv(
-        self, columns: Sequence[str] | None = None, filter: Mapping[str, str] | None = None, header: bool = True
+        self, columns: str | Sequence[str] | None = None, filter: Mapping[str, str] | None = None, header: bool = True
     ) -> str:
         """The listing as CSV text."""
         return to_csv(*self._tabulate(columns, filter), header=header)
 
     def tabulate_pandas(
-        self, columns: Sequence[str] | None = None, filter: Mapping[str, str] | None = None
+        self, columns: str | Sequence[str] | None = None, filter: Mapping[str, str] | None = None
     ) -> pandas.DataFrame:
         """The listing as a pandas frame: dates, numbers and categories by the schema; needs the extra ``pandas``."""
         classes, of_sessions = self._session.classes, "xnat:imageSessionData"
