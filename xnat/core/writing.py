@@ -143,10 +143,15 @@ def _described(cls: type) -> Iterator[Any]:
 
 
 def _in_schema(cls: Any, path: str) -> bool:
-    """Whether the schema has this field, though a property written by hand stands for it in the class."""
+    """Whether the schema has this field, though a property written by hand may stand for it in the class.
+
+    True as well where no schema tells: what lies in the prearchive refuses all writes by itself.
+    """
     model = getattr(sys.modules.get(cls.__module__), "model", None)
     key = cls.XSI_TYPE
-    while model is not None and (definition := model.classes.get(key)) is not None:
+    if model is None or key not in model.classes:
+        return True
+    while (definition := model.classes.get(key)) is not None:
         if any(field.path == path for field in definition.fields):
             return True
         key = definition.base
