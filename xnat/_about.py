@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from .constants import EXPIRATION_COOKIE
+from .core.answers import result_rows
 from .core.caching import caching as cached
-from .core.listings import result_rows
 from .core.looking import starting_point
 from .exceptions import XNATForbiddenError, XNATNotFoundError, XNATResponseError
 from .versions import ask_version, version_tuple

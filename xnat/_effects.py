@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import uris
-from .core.listings import result_rows
+from .core.answers import result_rows
 from .exceptions import XNATConnectionError, XNATError, XNATNotFoundError, XNATRedirectError, XNATResponseError
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import uris
+from .core.answers import result_rows
 from .core.kinds import file_path, file_uri
-from .core.listings import result_rows
 from .exceptions import XNATNotFoundError
 
 __all__ = ["MAGIC", "Place", "bulk_files", "directory", "entries", "files_of_resource", "parents", "place_of", "tree"]

@@ -12,8 +12,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from . import uris
 from .core import XNATBaseListing, XNATBaseObject, caching
+from .core.answers import result_rows
 from .core.display import entry_repr
-from .core.listings import result_rows
 from .core.rows import Row
 from .exceptions import XNATKeyError, XNATNotFoundError, XNATValueError
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import uris
+from .core.answers import result_rows
 from .core.catalogs import is_catalog, is_resource, resource_item, resource_row
-from .core.listings import result_rows
 from .core.rows import Rows, parse
 from .exceptions import XNATError, XNATNotConnectedError, XNATResponseError
 

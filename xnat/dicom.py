@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import uris
+from .core.answers import result_rows
 from .core.kinds import file_path, file_uri
-from .core.listings import result_rows
 from .exceptions import XNATNotFoundError, XNATValueError
 from .remotefile import RemoteFile
 

@@ -6,7 +6,7 @@ import fnmatch
 from typing import TYPE_CHECKING, Any
 
 from . import uris
-from .core.listings import result_rows
+from .core.answers import result_rows
 from .exceptions import XNATResponseError, XNATValueError
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from ._answers import answer_uris, flag_text, label_of, post, project_id, withou
 from ._effects import archive, is_lost, wait_until_gone
 from ._prearchived import PrearchiveFile, PrearchiveListing, PrearchiveResource, PrearchiveScan, part_at
 from .core import XNATBaseObject, caching
+from .core.answers import result_rows
 from .core.caching import Caches
 from .core.display import CliName
-from .core.listings import result_rows
 from .core.rows import Rows
 from .datatypes import convert_to
 from .exceptions import XNATConnectionError, XNATNotFoundError, XNATResponseError, XNATTimeoutError, XNATValueError

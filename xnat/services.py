@@ -21,7 +21,7 @@ from ._answers import (
     without_none,
 )
 from ._effects import ImportWatch, is_lost
-from .core.listings import result_rows
+from .core.answers import result_rows
 from .exceptions import XNATConnectionError, XNATNotFoundError, XNATResponseError, XNATValueError
 
 if TYPE_CHECKING:

@@ -13,12 +13,13 @@ from ._about import AboutServer
 from ._moves import Moves
 from ._verbs import Verbs
 from .constants import ARCHIVE_URI, HEARTBEAT_TIMEOUT
+from .core.answers import result_rows
 from .core.caching import caching as cached
 from .core.catalogs import RESOURCE_TYPE, is_resource, resource_row
 from .core.display import printable
 from .core.items import current_item
 from .core.kinds import rest_listing
-from .core.listings import XNATListing, result_rows
+from .core.listings import XNATListing
 from .core.looking import refuse_while_completing, starting_point
 from .core.nested import class_inside
 from .core.registry import Registry

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import uris
+from .core.answers import result_rows
 from .core.caching import caching as cached
-from .core.listings import result_rows
 from .exceptions import XNATForbiddenError, XNATKeyError
 
 if TYPE_CHECKING:

@@ -255,7 +255,7 @@ def test_a96_set_takes_names_and_paths_as_mset_does(world: Any, session: Any, se
     assert (there().dcm_patient_id, there().note) == (None, None)
 
 
-def test_a124_data_may_be_path_file_bytes_or_text(world: Any, tmp_path: Path, second: Any) -> None:
+def test_a124_data_may_be_path_file_or_bytes(world: Any, tmp_path: Path, second: Any) -> None:
     resource = world.resources["PROTOCOL"]
     path = tmp_path / "local.txt"
     path.write_bytes(b"local")
@@ -266,6 +266,8 @@ def test_a124_data_may_be_path_file_bytes_or_text(world: Any, tmp_path: Path, se
     resource.upload(io.BytesIO(b"local"), "4")
     resource.upload(b"local", "5")
     resource.upload(bytearray(b"local"), "6")
-    resource.upload("local", "7")
+    with pytest.raises(FileNotFoundError, match="upload_data"):
+        resource.upload("local", "7")
+    resource.upload_data("local", "7")
     found = second.projects["P"].resources["PROTOCOL"].files
     assert {name: found[name].size for name in "1234567"} == dict.fromkeys("1234567", 5)

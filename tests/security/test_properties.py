@@ -27,8 +27,8 @@ from hypothesis import strategies as st
 from tests.factories import real_schemas
 from xnat import uris
 from xnat.convert_xsd import SchemaDocument, convert, emit
+from xnat.core.answers import result_rows
 from xnat.core.items import children_of, current_item
-from xnat.core.listings import result_rows
 from xnat.core.rows import Rows
 from xnat.exceptions import XNATError, XNATValueError
 from xnat.naming import attribute_name, class_name, identifier

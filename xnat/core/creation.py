@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import uris, xpath
 from ..exceptions import XNATAttributeError, XNATNotFoundError, XNATObjectAlreadyExistsError, XNATValueError
-from .listings import result_rows
+from .answers import result_rows
 
 __all__ = ["WHERE", "Created", "Place", "create"]
 

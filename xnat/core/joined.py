@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from .. import uris
 from ..columns import column_type, to_pandas
 from ..exceptions import XNATResponseError, XNATValueError
-from .listings import XNATBaseListing, XNATListing, result_rows
+from .answers import result_rows
+from .listings import XNATBaseListing, XNATListing
 from .patterns import matches, server_pattern
 from .rows import Row
 from .tabulate import named_tuples, ordered_columns, to_csv

@@ -16,11 +16,12 @@ from .. import uris
 from ..columns import column_type, to_pandas
 from ..exceptions import XNATKeyError, XNATResponseError, XNATValueError
 from ..mapping import MapsItems
+from .answers import result_rows
 from .caching import Caches
 from .caching import caching as cached
 from .display import listing_repr, rows_html
 from .patterns import matches, server_pattern, warn_of_unknown
-from .rows import Row, Rows, respelled
+from .rows import Row, Rows
 from .table import Table, Values
 from .tabulate import named_tuples, ordered_columns, to_csv
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from ..protocols import Connection
 
-__all__ = ["ListingKind", "XNATBaseListing", "XNATListing", "result_rows"]
+__all__ = ["ListingKind", "XNATBaseListing", "XNATListing"]
 
 
 @dataclass(frozen=True)
@@ -495,31 +496,3 @@ class XNATListing(XNATBaseListing):
         """
         classes, xsi_type = self._session.classes, self._query.get("xsiType", self.xsi_type)
         return to_pandas(*self._tabulate(columns, filter), lambda name: column_type(classes, xsi_type, name))
-
-
-def result_rows(answer: Any, uri: str) -> list[dict[str, Any]]:
-    """The rows of a listing's answer.
-
-    :raises XNATResponseError: it isn't a listing; an error, never an empty listing
-    """
-    table = answer.get("ResultSet") if isinstance(answer, Mapping) else None
-    if not isinstance(table, Mapping):
-        found = "an item" if isinstance(answer, Mapping) and "items" in answer else type(answer).__name__
-        raise XNATResponseError(f"{uri}: asked for a listing, but the server's answer is {found}", url=uri)
-    rows = table.get("Result")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise XNATResponseError(f"{uri}: asked for a listing, but the server's answer has no rows in it", url=uri)
-    return [_Record(zip(respelled(tuple(row)), map(_cell, row.values()), strict=True)) for row in rows]
-
-
-class _Record(dict[str, Any]):
-    """A row as the server sent it. Asking for a column it should have, and hasn't, is an error of the server's."""
-
-    def __missing__(self, column: str) -> Any:
-        shown = ", ".join(list(self)[:20])
-        raise XNATResponseError(f"The server's answer has no column {column!r} in one of its rows; it has {shown}")
-
-
-def _cell(value: Any) -> Any:
-    # Cells are text, sometimes numbers. Anything else would fail far from here, as a key or in a sum.
-    return str(value) if isinstance(value, (dict, list)) else value

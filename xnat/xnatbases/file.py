@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from .. import uris
+from ..core.answers import result_rows
 from ..core.kinds import file_path
-from ..core.listings import result_rows
 from ..core.terms import parent_property
 from ..exceptions import XNATValueError
 from .traits import Base

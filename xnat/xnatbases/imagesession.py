@@ -53,7 +53,10 @@ class ImageSessionData(SubjectAssessorData):
 
     _WORD = "image session"
 
-    def download(self, path: str | os.PathLike[str], scan_filter: str | bool = "ALL", verbose: bool = True) -> Path:
+    # The second place is as in 0.8; who gives True or False there, as for other objects, gets what that means.
+    def download(  # type: ignore[override]
+        self, path: str | os.PathLike[str], scan_filter: str | bool = "ALL", verbose: bool = True
+    ) -> Path:
         """The files of its scans as one zip file.
 
         :param path: the zip file to make
@@ -64,7 +67,6 @@ class ImageSessionData(SubjectAssessorData):
         scan_filter, verbose = _in_either_order(scan_filter, verbose)
         return Path(self._download_zip(uris.join(self._short_uri, "scans", scan_filter, "files"), path, verbose))
 
-    # The second place is as in 0.8; who gives True or False there, as for other objects, gets what that means.
     def download_dir(  # type: ignore[override]
         self,
         target_dir: str | os.PathLike[str],
@@ -112,7 +114,9 @@ class ImageSessionData(SubjectAssessorData):
         types = {str(row["ID"]): row.get("type") for row in self.scans._table().rows if row.get("ID")}
         return {id_: None if type_ in (None, "") else str(type_) for id_, type_ in types.items()}
 
-    def download_zip(self, path: str | os.PathLike[str], scan_filter: str | bool = "ALL", verbose: bool = True) -> Path:
+    def download_zip(  # type: ignore[override]
+        self, path: str | os.PathLike[str], scan_filter: str | bool = "ALL", verbose: bool = True
+    ) -> Path:
         """The same as :meth:`download`."""
         return self.download(path, scan_filter, verbose)
 

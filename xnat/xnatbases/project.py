@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from typing import TYPE_CHECKING, Any
 
 from .. import uris
+from ..core.answers import result_rows
 from ..core.kinds import SHORTCUTS
-from ..core.listings import result_rows
 from ..core.terms import parent_property
 from ..exceptions import XNATKeyError
 from .tables import WholeProject

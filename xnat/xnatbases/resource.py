@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from .. import uris
+from ..core.answers import result_rows
 from ..core.catalogs import resource_item, resource_row
-from ..core.listings import result_rows
 from ..core.terms import field_property, parent_property
 from ..exceptions import XNATNotFoundError, XNATValueError
 from ..transfer.names import safe_name

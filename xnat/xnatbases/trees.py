@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from .. import uris
+from ..core.answers import result_rows
 from ..core.kinds import file_path, file_uri
-from ..core.listings import result_rows
 from ..transfer.names import safe_name
 from ..transfer.plan import RemoteFile, RemoteGroup
 from .traits import Base
