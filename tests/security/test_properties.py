@@ -16,6 +16,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
@@ -54,7 +55,10 @@ def profile(quick: int, deep: int) -> Callable[[Any], Any]:
             "examples", [pytest.param(quick, id="quick"), pytest.param(deep, id="deep", marks=pytest.mark.slow)]
         )
         def test(examples: int) -> None:
-            settings(max_examples=examples, **common)(base)()
+            # A copy: settings can be given to a function once, and both runs may be in one process.
+            copy = FunctionType(base.__code__, base.__globals__, base.__name__, base.__defaults__, base.__closure__)
+            copy.__dict__.update(base.__dict__)
+            settings(max_examples=examples, **common)(copy)()
 
         test.__name__, test.__doc__, test.__module__ = base.__name__, base.__doc__, base.__module__
         return test
