@@ -92,6 +92,25 @@ def test_creation_where_no_list_of_experiments_is_given(server: Sandbox, world: 
         world.xnat_session.classes.MrSessionData(parent=world.subjects["S1"], label="E9")
 
 
+@pytest.mark.parametrize("status", [400, 405, 501])
+def test_writes_where_nothing_answers_a_head(server: Sandbox, world: Any, second: Any, status: int) -> None:
+    server.faults.add(faults.status(status), method="HEAD", times=None)
+    experiment = world.xnat_session.classes.MrSessionData(parent=world.subjects["S1"], label="E9")
+    scan = world.xnat_session.classes.MrScanData(parent=experiment, id_="1", type="T1")
+    scan.quality = "usable"
+    experiment.label = "E10"
+    there = second.projects["P"].subjects["S1"].experiments["E10"]
+    assert there.scans["1"].quality == "usable"
+    with pytest.raises(XNATResponseError):
+        _ = world.xnat_session.create_object(world.resources["PROTOCOL"].uri + "/files/protocol.txt").size
+
+
+def test_size_of_a_file_of_which_nothing_is_told(server: Sandbox, world: Any) -> None:
+    server.faults.add(faults.cut(1 << 30, chunked=True), method="HEAD", times=None)
+    with pytest.raises(XNATResponseError, match="how large"):
+        _ = world.xnat_session.create_object(world.resources["PROTOCOL"].uri + "/files/protocol.txt").size
+
+
 # -- rows in another form ---------------------------------------------------------------------------------------------
 
 

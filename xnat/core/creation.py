@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import uris, xpath
-from ..exceptions import XNATAttributeError, XNATNotFoundError, XNATObjectAlreadyExistsError, XNATValueError
+from ..exceptions import XNATAttributeError, XNATObjectAlreadyExistsError, XNATValueError
 from .answers import result_rows
 
 __all__ = ["WHERE", "Created", "Place", "create"]
@@ -87,7 +87,9 @@ def create(new: Any, parent: Any, fields: dict[str, Any], overwrites: Mapping[st
     name = _take_name(new, place, fields)
     query = _query(new, place, fields, overwrites if isinstance(overwrites, Mapping) else {})
     if place.segment == "experiments":
-        _check_is_there(parent)
+        # XNAT's SubjAssessmentResource makes a missing subject along with it, called by the ID of the old one.
+        if not parent._is_there():
+            raise parent._gone()
         if not overwrites:
             _check_label_is_free(new, parent, name)
     container = "/data" if place.parents == ("",) else parent.fulluri
@@ -189,14 +191,6 @@ def _check_type(new: Any, parent: Any, label: str, id_: str) -> None:
         raise XNATObjectAlreadyExistsError(
             f"Project {parent.project} has a {type(found).__name__} {label!r} already ({id_}); choose another label"
         )
-
-
-def _check_is_there(subject: Any) -> None:
-    # XNAT's SubjAssessmentResource makes a missing subject along with the experiment, called by the ID of the old one.
-    try:
-        subject._session.client.request("HEAD", subject.fulluri, allow_html=True)
-    except XNATNotFoundError as error:
-        raise subject._gone() from error
 
 
 def _check_label_is_free(new: Any, parent: Any, label: str) -> None:

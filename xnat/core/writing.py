@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import uris, xpath
-from ..exceptions import XNATAttributeError, XNATObjectDestroyedError
+from ..exceptions import XNATAttributeError, XNATNotFoundError, XNATObjectDestroyedError, XNATResponseError
 from .items import to_text
 
 if TYPE_CHECKING:
@@ -94,6 +94,16 @@ class Writes:
     def _take_back(self, made: str) -> None:
         """Delete what a write made anew at this path."""
         self._session.delete(made)
+
+    def _is_there(self) -> bool:
+        """Whether the server has it still: one HEAD. Where the server doesn't answer that, the write will tell."""
+        try:
+            self._session.client.request("HEAD", self.fulluri, allow_html=True)
+        except XNATNotFoundError:
+            return False
+        except XNATResponseError:
+            return True
+        return True
 
     def _gone(self) -> XNATObjectDestroyedError:
         """The error for an object that isn't on the server any more; it is of no use afterwards."""

@@ -11,7 +11,7 @@ from .. import uris
 from ..core.answers import result_rows
 from ..core.kinds import file_path
 from ..core.terms import parent_property
-from ..exceptions import XNATValueError
+from ..exceptions import XNATResponseError, XNATValueError
 from .traits import Base
 
 if TYPE_CHECKING:
@@ -90,11 +90,17 @@ class FileData(Base):
 
     @property
     def size(self) -> int:
-        """Its size in bytes: from the listing, else by a HEAD request."""
+        """Its size in bytes: from the listing, else by a HEAD request.
+
+        :raises XNATResponseError: the server tells it in neither
+        """
         listed = self._raw("Size")
         if listed is not None and str(listed).isdigit():
             return int(listed)
-        return int(self._session.client.request("HEAD", self.uri, allow_html=True).headers["Content-Length"])
+        length = self._session.client.request("HEAD", self.uri, allow_html=True).headers.get("Content-Length", "")
+        if not length.isdigit():
+            raise XNATResponseError(f"{self.uri}: the server doesn't tell how large it is", url=self.uri)
+        return int(length)
 
     @property
     def file_size(self) -> int:

@@ -11,7 +11,7 @@ from ..core.kinds import SHORTCUTS
 from ..core.looking import starting_point
 from ..core.sublistings import XNATSimpleListing
 from ..core.terms import parent_property
-from ..exceptions import XNATAttributeError, XNATNotFoundError, XNATValueError
+from ..exceptions import XNATAttributeError, XNATValueError
 from ..transfer.names import safe_name
 from ..transfer.plan import RemoteGroup
 from .traits import HasResources
@@ -64,10 +64,8 @@ class _BelowSession(ComesAsZip, HasResources):
 
     def _put(self, query: Mapping[str, str], *, timeout: Timeout = None) -> None:
         # XNAT's ScanResource and ReconResource make what isn't there and answer 200 all the same; so ask first.
-        try:
-            self._session.client.request("HEAD", self._short_uri, allow_html=True)
-        except XNATNotFoundError as error:
-            raise self._gone() from error
+        if not self._is_there():
+            raise self._gone()
         super()._put(query, timeout=timeout)
 
     @property

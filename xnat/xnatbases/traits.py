@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .. import uris
 from ..core.display import CliName
 from ..core.terms import field_property
-from ..exceptions import XNATNotFoundError, XNATResponseError, XNATValueError
+from ..exceptions import XNATResponseError, XNATValueError
 from ..xpath import CLEAR
 from .customvariables import CustomVariablesOf
 from .mounted import data_dir_of, expected_dir_of
@@ -118,13 +118,6 @@ class Labelled(Base):
             if error.status_code == 417 and not self._is_there():
                 raise self._gone() from error
             raise
-
-    def _is_there(self) -> bool:
-        try:
-            self._session.client.request("HEAD", self.fulluri, allow_html=True)
-        except XNATNotFoundError:
-            return False
-        return True
 
     def _write(self, fields: Mapping[str, str], *, timeout: Timeout = None) -> None:
         if fields.get("label", "x").strip() in ("", CLEAR):
