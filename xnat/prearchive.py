@@ -62,6 +62,13 @@ class Prearchive(Caches):
         self._caching: bool | None = None
         self._given: weakref.WeakSet[PrearchiveSession] = weakref.WeakSet()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_given": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # What was given to somebody was given in another process.
+        self.__dict__.update(state, _given=weakref.WeakSet())
+
     @property
     def xnat_session(self) -> Connection:
         """The session it belongs to."""
