@@ -25,7 +25,7 @@ _END64, _LOCATOR64 = b"PK\x06\x06", b"PK\x06\x07"
 _STORED, _DEFLATED = 0, 8
 _ENCRYPTED, _HAS_DESCRIPTOR, _UTF8 = 0x1, 0x8, 0x800
 _PIECE = 1 << 20  # bytes unpacked at once
-_BITE = 1 << 17  # packed bytes looked at at once: members are often small, and what is too much is read again
+_BITE = 1 << 16  # packed bytes looked at first: members are often small, and what is too much is read again
 _UNIX = 3
 _SIGNED = ("<4sLLL", "<4sLQQ")
 _DESCRIPTOR_MAX = struct.calcsize("<4sLQQ")
@@ -112,7 +112,7 @@ class _Source:
         """Bytes taken so far."""
         return self._passed + self._position
 
-    def more(self, limit: int = _BITE) -> bytes:
+    def more(self, limit: int = _PIECE) -> bytes:
         """What comes next, at most *limit* bytes; empty at the end."""
         if self._position >= len(self._buffer):
             self._passed += len(self._buffer)
@@ -214,12 +214,15 @@ class ZipStream:
     def _inflate(self, member: Member) -> Iterator[bytes]:
         engine = zlib.decompressobj(-zlib.MAX_WBITS)
         crc = size = fed = 0
+        bite = _BITE
         data, waiting = b"", False
         while not engine.eof:
             # With the input used up there may still be output inside: a full piece says so.
             if not data and not waiting:
-                if not (data := self._source.more()):
+                if not (data := self._source.more(bite)):
                     raise CutZipError(f"the zip ends in the middle of {member.name!r}")
+                # Of a member that turns out large: each bite hands the interpreter to other threads and back.
+                bite = min(2 * bite, _PIECE)
                 fed += len(data)
                 self.packed += len(data)
             try:

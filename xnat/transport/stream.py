@@ -25,6 +25,8 @@ class Peeked:
     def __init__(self, raw: Any, translate: Callable[[BaseException], BaseException]) -> None:
         self._raw = raw
         self._head = b""
+        # Where nothing is packed: urllib3 then gives what it read, in place of a copy.
+        self._unpack = raw.headers.get("Content-Encoding", "identity").lower() != "identity"
         self._translate = translate
 
     def peek(self, size: int) -> bytes:
@@ -70,7 +72,7 @@ class Peeked:
         from urllib3.exceptions import HTTPError
 
         try:
-            data: bytes = self._raw.read(size, decode_content=True)
+            data: bytes = self._raw.read(size, decode_content=self._unpack)
         except (HTTPError, requests.RequestException, OSError) as error:
             raise self._translate(error) from error
         except ValueError as error:  # the size of a chunk that is negative
