@@ -41,6 +41,9 @@ SLOW = [
     Slow("tests/functional/test_services.py::", 3, "imports"),
     Slow("tests/functional/test_custom_forms.py::", 4, "a server each"),
     Slow("tests/functional/test_api_more.py::", 3, "a server each"),
+    Slow("tests/functional/test_api_release.py::", 2, "a server each"),
+    Slow("tests/functional/test_other_servers.py::", 2, "a server each"),
+    Slow("tests/functional/test_editors.py::test_stubs_of", 0, "a type checker over all types of a server"),
     Slow("tests/functional/test_prearchive.py::test_cut", 0, "waits between retries"),
     Slow("tests/functional/test_prearchive.py::", 3, "imports"),
     Slow("tests/functional/test_download.py::test_cut", 0, "waits between retries"),
@@ -51,10 +54,10 @@ SLOW = [
     Slow("tests/unit/transfer/test_resume.py::", 0, "processes that are killed"),
     Slow("tests/unit/transfer/test_memory.py::", 0, "hundreds of megabytes"),
     Slow("tests/unit/transfer/test_download_tree.py::", 2, "a server each"),
+    Slow("tests/unit/convert_xsd/test_convert_real_core.py::test_stubs_pass", 0, "a type checker over all types"),
     Slow("tests/unit/convert_xsd/test_convert_real_core.py::", 3, "every class of real schemas"),
     Slow("tests/security/test_hostile", 4, "tables of hostile inputs"),
     Slow("tests/security/test_secrets.py::test_failed_logins", 2, "waits between retries"),
-    Slow("tests/contract/test_sandbox_server.py::test_many", 0, "100,000 subjects"),
     Slow("tests/contract/test_sandbox_server.py::", 2, "a server each"),
 ]
 

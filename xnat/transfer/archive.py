@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -28,7 +26,7 @@ __all__ = [
     "Compression",
     "Names",
     "Ratio",
-    "ZipCheck",
+    "check_arriving_zip",
     "files_below",
     "pack_tar",
     "pack_zip",
@@ -262,65 +260,26 @@ def _read_zip(file: BinaryIO) -> ZipStream:
     return ZipStream(iter(lambda: file.read(_CHUNK), b""), sizes=sizes)
 
 
-class ZipCheck:
-    """Checks a zip's structure and every CRC in a thread of its own, while the bytes go to disk in another.
+def check_arriving_zip(chunks: Iterator[bytes], path: Path) -> None:
+    """Check the structure of a zip and every CRC while its bytes come; who gives them writes them to *path*.
 
-    Feed it what arrives, then :py:meth:`finish`; :py:meth:`cancel` if nothing more will come.
+    Members that don't tell their length are checked there, once all is there: the directory at the end has it, and
+    reading them once more is cheaper than searching for their ends.
 
-    :param path: where the bytes are, once all have arrived. Members that don't tell their length are then checked
-        there: the directory at the end has it, and reading them once more is cheaper than searching for their ends
+    In the same thread as what receives and writes: two threads that both copy and hash wait longer for the interpreter
+    than the second one saves.
+
+    :raises xnat.transfer.zipstream.BadZipError: damaged
     """
-
-    def __init__(self, path: Path | None = None) -> None:
-        self._path = path
-        self._later = False
-        self._chunks: queue.Queue[bytes | None] = queue.Queue(maxsize=16)
-        self._error: BaseException | None = None
-        self._cancelled = False
-        self._thread = threading.Thread(target=self._run, name="xnat-zip-check", daemon=True)
-        self._thread.start()
-
-    def feed(self, data: bytes) -> None:
-        """Take more bytes."""
-        if not self._later:
-            self._chunks.put(data)
-
-    def finish(self) -> None:
-        """Wait for the verdict.
-
-        :raises xnat.transfer.zipstream.BadZipError: damaged
-        """
-        self._chunks.put(None)
-        self._thread.join()
-        if self._later and self._path is not None:
-            with open(self._path, "rb") as file:
-                for _ in _read_zip(file):
-                    pass
-        elif self._error is not None:
-            raise self._error
-
-    def cancel(self) -> None:
-        """Forget it."""
-        self._cancelled = True
-        self._chunks.put(None)
-        self._thread.join()
-
-    def _run(self) -> None:
-        chunks = self._arriving()
-        try:
-            for _ in ZipStream(chunks, search=self._path is None):
-                pass
-        except UnknownEndError:
-            self._later = True
-        except BaseException as error:
-            self._error = error
-        for _ in chunks:  # keep taking what comes, or the feeder would wait for ever
+    try:
+        for _ in ZipStream(chunks, search=False):
             pass
-
-    def _arriving(self) -> Iterator[bytes]:
-        while (chunk := self._chunks.get()) is not None:
-            if not self._cancelled:
-                yield chunk
+    except UnknownEndError:
+        for _ in chunks:
+            pass
+        with open(path, "rb") as file:
+            for _ in _read_zip(file):
+                pass
 
 
 def files_below(directory: str | os.PathLike[str]) -> list[tuple[Path, str]]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from xnat.exceptions import XNATDownloadError, XNATValueError
 from xnat.protocols import Query, Requester, Timeout, UpdateFunc
 
-from .archive import ZipCheck
+from .archive import check_arriving_zip
 from .fetch import (
     ATTEMPTS,
     CHUNK_SIZE,
@@ -29,6 +30,7 @@ from .fetch import (
     check_space,
     content_length,
     fetch,
+    fetching,
     state_of,
     storage_error,
 )
@@ -192,43 +194,76 @@ class _Progress(Hooks):
         self._update(self._done, self._total, True)
 
 
-class _CheckedSink:
-    """A file that is also looked at as a zip while it grows."""
+class _BeginAgainError(Exception):
+    """The body comes once more from its beginning."""
 
-    def __init__(self, sink: FileSink) -> None:
-        self._sink = sink
-        self.check = ZipCheck(sink.path)
+
+class _Arriving:
+    """The chunks of a body that is written to a file meanwhile; an error where it begins again.
+
+    :ivar fetched: the body, once it is complete
+    """
+
+    def __init__(self, requester: Requester, wanted: Wanted, file: FileSink, hooks: _Progress) -> None:
+        self._file = file
+        self._chunks = fetching(requester, wanted, self, hooks)
+        self._restarted = False
+        self._next: bytes | None = None
+        self.fetched: Fetched | None = None
 
     def write(self, data: bytes) -> None:
-        self.check.feed(data)
-        self._sink.write(data)
+        self._file.write(data)
 
     def restart(self) -> None:
-        self.check.cancel()
-        self.check = ZipCheck(self._sink.path)
-        self._sink.restart()
+        self._file.restart()
+        self._restarted = True
+
+    def __iter__(self) -> _Arriving:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk, self._next = self._next, None
+        if chunk is None:
+            try:
+                chunk = next(self._chunks)
+            except StopIteration as end:
+                self.fetched = end.value
+                raise
+        if self._restarted:
+            self._restarted, self._next = False, chunk
+            raise _BeginAgainError
+        return chunk
+
+    def close(self) -> None:
+        """End the transfer."""
+        self._chunks.close()
 
 
 def _fetch_checked(requester: Requester, wanted: Wanted, sink: FileSink, hooks: _Progress) -> Fetched:
     attempt = 1
     while True:
-        checked = _CheckedSink(sink)
+        with closing(_Arriving(requester, wanted, sink, hooks)) as arriving:
+            try:
+                return _checked(arriving, sink.path)
+            except BadZipError as error:
+                # Without a length the end of the connection looks like the end of the file; a wrong byte may have
+                # become so on the way.
+                if attempt == (ATTEMPTS if isinstance(error, CutZipError) else MISMATCHES):
+                    raise
+        attempt += 1
+        hooks.advance(-hooks.done)
+        sink.restart()
+
+
+def _checked(arriving: _Arriving, path: Path) -> Fetched:
+    while True:
         try:
-            fetched = fetch(requester, wanted, checked, hooks)
-            checked.check.finish()
-            return fetched
-        except BadZipError as error:
-            checked.check.cancel()
-            # Without a length the end of the connection looks like the end of the file; a wrong byte may have become so
-            # on the way.
-            if attempt == (ATTEMPTS if isinstance(error, CutZipError) else MISMATCHES):
-                raise
-            attempt += 1
-            hooks.advance(-hooks.done)
-            sink.restart()
-        except BaseException:
-            checked.check.cancel()
-            raise
+            check_arriving_zip(arriving, path)
+        except _BeginAgainError:
+            continue
+        # A zip that is sound was read to its end, and what comes behind it would be an error.
+        assert arriving.fetched is not None
+        return arriving.fetched
 
 
 def _kept(place: Path, wanted: Wanted, existing: Existing) -> FileResult | None:

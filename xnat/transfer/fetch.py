@@ -11,10 +11,10 @@ import functools
 import os
 import re
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from xnat.constants import CHUNK_SIZE
 from xnat.exceptions import (
@@ -48,6 +48,7 @@ __all__ = [
     "check_space",
     "content_length",
     "fetch",
+    "fetching",
     "state_of",
     "storage_error",
 ]
@@ -216,13 +217,14 @@ class _Fetch:
         self.position, self.digest, self.validator = position, digest, validator
         self.hooks.advance(position)
 
-    def run(self) -> Fetched:
+    def chunks(self) -> Generator[bytes, None, Fetched]:
+        """The bytes as they come, each once it is in the sink; all over again after the sink was restarted."""
         attempts = mismatches = 0
         while True:
             self.hooks.stop.check()
             before = self.position
             try:
-                return self._attempt()
+                return (yield from self._attempt())
             except XNATUnexpectedPageError:
                 # The digest can tell a file that happens to be HTML from a login page; nothing else can.
                 if self.allow_html or self.wanted.md5 is None:
@@ -240,7 +242,7 @@ class _Fetch:
                     raise XNATDownloadError(f"{self.wanted.uri}: {error}, {attempts} times in a row") from error
                 self.hooks.stop.wait(_BACKOFF * 2**attempts)
 
-    def _attempt(self) -> Fetched:
+    def _attempt(self) -> Generator[bytes, None, Fetched]:
         response, announced = self._ask()
         try:
             size = self.wanted.size
@@ -250,6 +252,7 @@ class _Fetch:
             for chunk in body_chunks(response, self.wanted.chunk_size):
                 self.hooks.stop.check()
                 self._take(chunk)
+                yield chunk
         finally:
             response.close()
         return self._check(announced)
@@ -337,7 +340,20 @@ def fetch(
     job = _Fetch(requester, wanted, sink, hooks or Hooks())
     if resume is not None:
         job.resume(*resume)
-    return job.run()
+    chunks = job.chunks()
+    while True:
+        try:
+            next(chunks)
+        except StopIteration as end:
+            return cast(Fetched, end.value)
+
+
+def fetching(requester: Requester, wanted: Wanted, sink: Sink, hooks: Hooks) -> Generator[bytes, None, Fetched]:
+    """The same, chunk by chunk, for who wants to look at them meanwhile: each is in the sink when it is given out.
+
+    After a restart of the sink the bytes begin again. Leaving off ends the transfer.
+    """
+    return _Fetch(requester, wanted, sink, hooks).chunks()
 
 
 def body_chunks(response: requests.Response, chunk_size: int = CHUNK_SIZE) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xnat.exceptions import XNATDownloadError, XNATUnsafeArchiveError, XNATUploadError
-from xnat.transfer.archive import ArchiveLimits, ZipCheck, files_below, pack_tar, pack_zip, unpack
+from xnat.transfer.archive import ArchiveLimits, check_arriving_zip, files_below, pack_tar, pack_zip, unpack
 from xnat.transfer.zipstream import BadZipError, CutZipError, ZipStream
 
 from .conftest import make_zip, md5, noise
@@ -240,17 +240,15 @@ def test_false_descriptors_take_no_quadratic_time() -> None:
 
 
 @pytest.mark.parametrize("good", [True, False])
-def test_zip_check(good: bool) -> None:
-    data = make_zip([("a", noise(100_000))], method=zipfile.ZIP_STORED)
-    check = ZipCheck()
-    for start in range(0, len(data), 1000):
-        piece = data[start : start + 1000]
-        check.feed(piece if good or start != 50_000 else bytes(1000))
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_zip_that_arrives_is_checked(tmp_path: Path, good: bool, method: int) -> None:
+    data = bytearray(make_zip([("a", noise(100_000))], method=method))
     if good:
-        check.finish()
+        check(tmp_path / "a.zip", data)
     else:
+        data[50_000] ^= 1
         with pytest.raises(BadZipError):
-            check.finish()
+            check(tmp_path / "a.zip", data)
 
 
 def stored(tmp_path: Path) -> tuple[Path, bytearray]:
@@ -259,12 +257,10 @@ def stored(tmp_path: Path) -> tuple[Path, bytearray]:
     return tmp_path / "a.zip", bytearray(make_zip(members, method=zipfile.ZIP_STORED))
 
 
-def checked(path: Path, data: bytes) -> ZipCheck:
+def check(path: Path, data: bytes) -> None:
+    """Check a zip that comes in pieces."""
     path.write_bytes(data)
-    check = ZipCheck(path)
-    for start in range(0, len(data), 1000):
-        check.feed(data[start : start + 1000])
-    return check
+    check_arriving_zip(iter([bytes(data[start : start + 1000]) for start in range(0, len(data), 1000)]), path)
 
 
 def test_members_of_unknown_length_are_checked_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,7 +270,7 @@ def test_members_of_unknown_length_are_checked_in_the_file(tmp_path: Path, monke
         ZipStream, "_stored_until_descriptor", lambda self, member: searched.append(member) or search(self, member)
     )
     path, data = stored(tmp_path)
-    checked(path, data).finish()
+    check(path, data)
     assert searched == []
     assert [member.size for member in list(ZipStream([bytes(data)]))] == [50_000, 0, 4000]
     assert len(searched) == 3
@@ -285,14 +281,14 @@ def test_damage_in_them_is_found(tmp_path: Path, place: int) -> None:
     path, data = stored(tmp_path)
     data[place] ^= 1
     with pytest.raises(BadZipError):
-        checked(path, data).finish()
+        check(path, data)
 
 
 @pytest.mark.parametrize("length", [0, 10, 30_000, 54_100, -1])
 def test_a_cut_in_them_is_found(tmp_path: Path, length: int) -> None:
     path, data = stored(tmp_path)
     with pytest.raises(CutZipError):
-        checked(path, data[:length]).finish()
+        check(path, data[:length])
 
 
 def test_a_directory_that_lies_about_their_length_is_no_help(tmp_path: Path) -> None:
@@ -300,13 +296,7 @@ def test_a_directory_that_lies_about_their_length_is_no_help(tmp_path: Path) -> 
     line = data.index(b"PK\x01\x02")
     struct.pack_into("<LL", data, line + 20, 49_000, 49_000)
     with pytest.raises(BadZipError):
-        checked(path, data).finish()
-
-
-def test_zip_check_can_be_cancelled() -> None:
-    check = ZipCheck()
-    check.feed(b"PK\x03\x04")
-    check.cancel()
+        check(path, data)
 
 
 # -- packing ---------------------------------------------

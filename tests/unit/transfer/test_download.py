@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -324,6 +325,24 @@ def test_zip_is_checked_while_it_comes(
     result = download_file(requester, "/z", tmp_path / "z.zip", query={"format": "zip"}, check_zip=True)
     assert (tmp_path / "z.zip").read_bytes() == ZIPPED
     assert result.state == "verified"
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
+@pytest.mark.parametrize("cuts", [(1, 90_000), (300_000,), (300_000, 10_000, 490_000)])
+def test_zip_that_comes_in_several_goes_is_checked(
+    server: FakeServer, requester: SimpleRequester, tmp_path: Path, ranges: bool, method: int, cuts: tuple[int, ...]
+) -> None:
+    data = make_zip([(f"m{number}", noise(50_000, number)) for number in range(10)], method=method)
+    server.ranges = ranges
+    server.zips["/z"] = data
+    server.script("/z", *(Answer(cut=cut) for cut in cuts))
+    result = download_file(
+        requester, "/z", tmp_path / "z.zip", query={"format": "zip"}, check_zip=True, chunk_size=10_000
+    )
+    assert (tmp_path / "z.zip").read_bytes() == data
+    assert (result.state, result.size) == ("verified", len(data))
+    assert len(server.gets()) == len(cuts) + 1
 
 
 @pytest.mark.parametrize("where", [40, 200_000, len(ZIPPED) - 5])
