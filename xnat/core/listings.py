@@ -158,7 +158,11 @@ class XNATBaseListing(Caches, MapsItems, _MappingAndSequence):
     def listing(self) -> Values:
         """The objects, in the server's order; each is made when it is taken."""
         table = self._table()
-        return Values(table.order, lambda index: self._make(table.rows[index]))
+        return Values(table.order, self._taker(table))
+
+    def _taker(self, table: Table) -> Callable[[int], Any]:
+        """What gives the object of a row, by its number."""
+        return lambda index: self._make(table.rows[index])
 
     # -- mapping -----------------------------------------------------------------------------------------------------
 
@@ -387,6 +391,19 @@ class XNATListing(XNATBaseListing):
             make = self._makers[xsi_type] = self._maker(self._session.class_for(xsi_type, self.xsi_type))
         return make(self._row_id(row) or "", row)
 
+    def _taker(self, table: Table) -> Callable[[int], Any]:
+        if self.kind.type_column is not None or type(self)._make is not XNATListing._make:
+            return super()._taker(table)
+        # All rows are of one type: nothing about it need be looked up for each.
+        make = self._maker(self._session.class_for(self.xsi_type, self.xsi_type))
+        rows, id_of = table.rows, self._row_id
+
+        def take(index: int) -> Any:
+            row = rows[index]
+            return make(id_of(row) or "", row)
+
+        return take
+
     def _asked_type(self, row: Row) -> str:
         """The type of an item whose row tells none; that of the listing where its item doesn't either."""
         id_ = self._row_id(row) or ""
@@ -403,11 +420,11 @@ class XNATListing(XNATBaseListing):
     def _maker(self, cls: type[Any]) -> Callable[[str, Row], Any]:
         """What gives the object of an ID and a row. Whatever is the same for all rows is looked up once, here."""
         session, base, parent, field_name = self._session, self._base, self.parent, self.field_name
-        identify, of_row, live = cls._identify_in, cls._of_row, session.registry.live
+        identify, of_row, live = cls._identifier(base), cls._of_row, session.registry.live
 
         def make(id_: str, row: Row) -> Any:
             return live(
-                identify(base, id_, row),
+                identify(id_, row),
                 cls,
                 lambda: of_row(session, base, id_, row, parent, field_name),
                 row=row,

@@ -246,6 +246,11 @@ class XNATBaseObject(Caches, Writes, metaclass=DisplayFields):
         """The same for a row of the listing at ``base``."""
         return cls._identify(uris.join(base, id_), id_, row)
 
+    @classmethod
+    def _identifier(cls, base: str) -> Callable[[str, Mapping[str, Any]], Hashable]:
+        """What gives :meth:`_identify_in` of the rows of a listing, by ID and row."""
+        return lambda id_, row: cls._identify_in(base, id_, row)
+
     def _identity(self) -> Hashable:
         return type(self)._identify(self._uri, self._id, self._row)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +71,11 @@ class Labelled(Base):
     @classmethod
     def _identify_in(cls, base: str, id_: str, row: Mapping[str, Any]) -> Hashable:
         return (cls.KIND, _project_in(base, row), id_)
+
+    @classmethod
+    def _identifier(cls, base: str) -> Callable[[str, Mapping[str, Any]], Hashable]:
+        kind = cls.KIND  # looking up what a class has takes longer than the rest
+        return lambda id_, row: (kind, _project_in(base, row), id_)
 
     def _thing(self) -> Hashable:
         return (self.KIND, self._id or self._uri)
