@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import statistics
 import sys
 import tempfile
 import time
@@ -100,8 +99,6 @@ def importing(bench: Bench) -> None:
     for run in clients.values():  # byte code and disk caches
         run()
     bench.alternate("import", bench.size(11, 5), clients)
-    runs = [probe("ours", "objects", "importing", {"module": "requests"})["cpu"] for _ in range(bench.size(5, 3))]
-    bench.notes["requests import CPU"] = statistics.median(runs)
 
 
 def command_line(bench: Bench) -> None:
