@@ -242,14 +242,9 @@ class XNATBaseObject(Caches, Writes, metaclass=DisplayFields):
         return (cls.KIND, uri)
 
     @classmethod
-    def _identify_in(cls, base: str, id_: str, row: Mapping[str, Any]) -> Hashable:
-        """The same for a row of the listing at ``base``."""
-        return cls._identify(uris.join(base, id_), id_, row)
-
-    @classmethod
     def _identifier(cls, base: str) -> Callable[[str, Mapping[str, Any]], Hashable]:
-        """What gives :meth:`_identify_in` of the rows of a listing, by ID and row."""
-        return lambda id_, row: cls._identify_in(base, id_, row)
+        """What gives the same for the rows of the listing at ``base``, by ID and row."""
+        return lambda id_, row: cls._identify(uris.join(base, id_), id_, row)
 
     def _identity(self) -> Hashable:
         return type(self)._identify(self._uri, self._id, self._row)

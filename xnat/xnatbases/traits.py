@@ -69,10 +69,6 @@ class Labelled(Base):
         return (cls.KIND, _project_in(uri, row), id_ or uris.split(uri)[-1])
 
     @classmethod
-    def _identify_in(cls, base: str, id_: str, row: Mapping[str, Any]) -> Hashable:
-        return (cls.KIND, _project_in(base, row), id_)
-
-    @classmethod
     def _identifier(cls, base: str) -> Callable[[str, Mapping[str, Any]], Hashable]:
         kind = cls.KIND  # looking up what a class has takes longer than the rest
         return lambda id_, row: (kind, _project_in(base, row), id_)
