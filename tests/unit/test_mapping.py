@@ -227,21 +227,24 @@ def test_ctrl_c_ends_the_program(tmp_path: Path) -> None:
     """Threads that are at work must not keep the interpreter from ending."""
     program = textwrap.dedent(
         """
-        import sys, time
+        import os, sys, time
         sys.path.insert(0, sys.argv[1])
         from tests.unit.test_mapping import things, mapped
         def work(thing):
-            print('begun', flush=True)
+            os.write(1, b'begun\\n')  # at once: print's line and its end may have another thread's between them
             time.sleep(120)
         mapped(things(9), work)
         """
     )
     root = str(Path(__file__).parents[2])
     process = subprocess.Popen([sys.executable, "-c", program, root], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"begun\n"
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode not in (0, None)
     assert b"KeyboardInterrupt" in err
 
