@@ -13,6 +13,7 @@ EXTRAS = {
     "sandbox": ["werkzeug>=3.0", "pydicom>=3.0.1"],
     "pandas": ["pandas>=2.0"],
     "dicom": ["pydicom>=3.0.1"],
+    "fast": ["zlib-ng>=1.0"],
     "fsspec": ["fsspec>=2024.12"],
     "dask": ["dask>=2024.2", "distributed>=2024.2"],
     "keyring": ["keyring>=24"],
@@ -20,7 +21,7 @@ EXTRAS = {
     "fuzz": ["atheris>=2.3; platform_system == 'Linux'"],
 }
 EXTRAS["dev"] = sorted(
-    {requirement for name in ("sandbox", "pandas", "docs", "fsspec", "dask") for requirement in EXTRAS[name]}
+    {requirement for name in ("sandbox", "fast", "pandas", "docs", "fsspec", "dask") for requirement in EXTRAS[name]}
     | {
         "hypothesis",
         "ipykernel",

@@ -19,10 +19,10 @@ Benchmarks
 ==========
 
 ``make bench`` runs this client and, each in a virtual environment of its own, xnatpy, pyxnat, xnatctl and curl against
-the sandbox server that comes with this package. The server is a process of its own on the same machine, and waits as
-long before every answer as the rows say. The clients do the same work in turn, each time in a fresh process; figures
-are medians. So that the clients are measured and not the sandbox, it sends the zip uncompressed, and answers long
-listings from memory when they are asked for again.
+the sandbox server that comes with this package; this client with its extra ``fast``, where nothing else is said. The
+server is a process of its own on the same machine, and waits as long before every answer as the rows say. The clients
+do the same work in turn, each time in a fresh process; figures are medians. So that the clients are measured and not
+the sandbox, it sends the zip uncompressed, and answers long listings from memory when they are asked for again.
 
 """
 NOTES = """

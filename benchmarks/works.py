@@ -24,7 +24,8 @@ __all__ = ["WORKS", "Bench"]
 Result = dict[str, Any]
 OLD, PYX, CTL = "xnatpy 0.8.1", "pyxnat 1.6.4", "xnatctl 0.6.0"
 OURS = "this client"
-CLIENTS = {OURS: "ours", OLD: "xnatpy", PYX: "pyxnat", CTL: "xnatctl"}
+PLAIN = f"{OURS}, without zlib-ng"
+CLIENTS = {OURS: "ours", PLAIN: "ours", OLD: "xnatpy", PYX: "pyxnat", CTL: "xnatctl"}
 
 
 @dataclass
@@ -254,7 +255,8 @@ def zip_to_disk(bench: Bench) -> None:
 
         def get(client: str) -> Result:
             _fill_cache(target, shape["files"] * shape["size"])
-            result = _call(server, client, "download_zip", project="big", target=str(target))
+            without = {"without": ["zlib_ng"]} if client == PLAIN else {}
+            result = _call(server, client, "download_zip", project="big", target=str(target), **without)
             return _sized(result, target)
 
         def with_curl() -> Result:
@@ -262,7 +264,7 @@ def zip_to_disk(bench: Bench) -> None:
             command = [curl, "-s", "-f", "-u", "{user}:{password}".format(**server.login), "-o", target, address]
             return _sized(_command(server, command, folder), target)
 
-        clients: dict[str, Callable[[], Result]] = {OURS: lambda: get(OURS)}
+        clients: dict[str, Callable[[], Result]] = {OURS: lambda: get(OURS), PLAIN: lambda: get(PLAIN)}
         if curl:
             clients["curl"] = with_curl
         bench.alternate("zip to disk", bench.size(9, 2), clients)

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import io
 import os
+import sys
 import time
 
 from meter import main, measure
@@ -117,15 +118,18 @@ def scans_table(url, user, password, project):
         return {"missing": f"AttributeError: {error}"}
 
 
-def download_zip(url, user, password, project, target):
-    """All files of a session as one zip file."""
-
-    def work(session):
+def download_zip(url, user, password, project, target, without=()):
+    """All files of a resource as one zip file, ``without`` packages that are installed, the way there unmeasured."""
+    sys.modules.update(dict.fromkeys(without))
+    with _connected(url, user, password) as session:
         experiment = next(iter(session.projects[project].experiments.values()))
-        experiment.scans["1"].resources["RAW"].download(target, verbose=False)
-        return project
+        resource = experiment.scans["1"].resources["RAW"]
 
-    return _during(url, user, password, work)
+        def work():
+            resource.download(target, verbose=False)
+            return project
+
+        return measure(work)
 
 
 def download_dir(url, user, password, project, target):

@@ -51,14 +51,18 @@ class _Pipe(io.RawIOBase):
 
 
 def make_zip(
-    members: Iterable[tuple[str | zipfile.ZipInfo, bytes]], *, streamed: bool = True, method: int = zipfile.ZIP_DEFLATED
+    members: Iterable[tuple[str | zipfile.ZipInfo, bytes]],
+    *,
+    streamed: bool = True,
+    method: int = zipfile.ZIP_DEFLATED,
+    level: int | None = None,
 ) -> bytes:
     pipe = _Pipe() if streamed else io.BytesIO()
     with zipfile.ZipFile(pipe, "w", method) as archive:  # type: ignore[arg-type]
         for name, data in members:
             info = name if isinstance(name, zipfile.ZipInfo) else zipfile.ZipInfo(name)
             info.compress_type = method
-            archive.writestr(info, data)
+            archive.writestr(info, data, compresslevel=level)
     return bytes(pipe.data if isinstance(pipe, _Pipe) else pipe.getvalue())
 
 
