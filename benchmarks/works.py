@@ -100,6 +100,8 @@ def importing(bench: Bench) -> None:
     for run in clients.values():  # byte code and disk caches
         run()
     bench.alternate("import", bench.size(11, 5), clients)
+    requests = {OURS: lambda: probe(CLIENTS[OURS], "objects", "importing", {"module": "requests"})}
+    bench.alternate("import requests", bench.size(11, 5), requests)
 
 
 def command_line(bench: Bench) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -134,6 +133,8 @@ class _Calls:
 
     def begin(self, uri: str, obj: Any) -> None:
         """Have the function called with an object."""
+        import pickle
+
         # As bytes, so that what fails on arrival (no credentials there, say) is that call's failure. A process pool
         # whose worker fails to unpickle a call breaks down as a whole.
         sent = obj if self._direct else pickle.dumps(obj)
@@ -165,6 +166,8 @@ class _Calls:
 
 def _perform(sent: Any, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """In the worker: the function's result, or its failure as a value. Ctrl-C and exits pass through."""
+    import pickle
+
     try:
         # S301: these bytes were made by begin(), of an object, in the process that started this one.
         obj = pickle.loads(sent) if isinstance(sent, bytes) else sent  # noqa: S301

@@ -11,7 +11,6 @@ import fnmatch
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
@@ -21,6 +20,8 @@ from ._mapped import MappedFunctionFailed, run
 from .exceptions import XNATTransferError, XNATValueError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from .protocols import UpdateFunc
 
 __all__ = [

@@ -1,6 +1,7 @@
 """Names: of XNAT's types and fields on one side, of Python's classes and attributes on the other.
 
-Whatever becomes part of generated source passes :func:`identifier`; the two other functions make names that do.
+Whatever becomes part of generated source passes :func:`identifier`; other functions make names that do, and suggest
+names for those that nobody knows.
 """
 
 from __future__ import annotations
@@ -8,10 +9,19 @@ from __future__ import annotations
 import keyword
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from .exceptions import XNATSchemaError
 
-__all__ = ["attribute_name", "class_name", "identifier", "pythonize_attribute_name", "pythonize_class_name"]
+__all__ = [
+    "attribute_name",
+    "class_name",
+    "close_names",
+    "did_you_mean",
+    "identifier",
+    "pythonize_attribute_name",
+    "pythonize_class_name",
+]
 
 #: Prefixes that leave no trace in a class name: XNAT's own types, and the made-up ones of anonymous types.
 SILENT_PREFIXES = frozenset({"xnat", "xnatpy"})
@@ -80,3 +90,16 @@ def _legal(text: str, empty: str, before: str) -> str:
 #: The names these functions have in ``xnat.utils`` of older clients.
 pythonize_class_name = class_name
 pythonize_attribute_name = attribute_name
+
+
+def close_names(name: str, known: Iterable[str]) -> list[str]:
+    """Up to three known names that are spelled much like this one, the closest first."""
+    import difflib
+
+    return difflib.get_close_matches(name, list(known), 3)
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """The end of a message about a name that isn't known: what may have been meant, or else something else."""
+    close = close_names(name, known)
+    return f"; did you mean {' or '.join(close)}?" if close else otherwise

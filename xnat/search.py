@@ -23,7 +23,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
 
 from . import uris
 from .columns import ColumnType, column_type, to_pandas
@@ -36,12 +35,15 @@ from .searchterms import (
     add_element,
     and_,
     display_field,
+    element,
     or_,
     sql_name,
-    tag,
+    xml_text,
 )
 
 if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
     import pandas
     import requests
 
@@ -186,30 +188,29 @@ class Query:
                 self._listed[xsi_type] = frozenset()
         return self._listed[xsi_type]
 
-    def to_xml(self) -> ElementTree.Element:
+    def to_xml(self) -> Element:
         """The search document, as an ``xml.etree`` element. Columns that are paths: one GET per session and type."""
         return self._document([self._shown(field) for field in self.fields])
 
-    def _document(self, fields: Sequence[SearchField]) -> ElementTree.Element:
+    def _document(self, fields: Sequence[SearchField]) -> Element:
         root_type = self.queried_class.XSI_TYPE
-        bundle = ElementTree.Element(tag("bundle"))
+        bundle = element("bundle")
         add_element(bundle, "root_element_name", root_type)
         for number, field in enumerate(fields):
-            column = ElementTree.SubElement(bundle, tag("search_field"))
+            column = add_element(bundle, "search_field")
             add_element(column, "element_name", field.element)
             add_element(column, "field_ID", field.name if field.is_display_field else field.identifier)
             add_element(column, "sequence", str(number))
             add_element(column, "type", "string")
             add_element(column, "header", field.name)
         if self.constraints is not None:
-            where = ElementTree.SubElement(bundle, tag("search_where"), {"method": "AND"})
-            joined = CompoundConstraint([self.constraints], "AND")
-            joined._fill(where)
+            where = add_element(bundle, "search_where", method="AND")
+            CompoundConstraint([self.constraints], "AND")._fill(where)
         return bundle
 
     def to_string(self) -> str:
         """The search document as text; asks what :meth:`to_xml` asks."""
-        return ElementTree.tostring(self.to_xml(), encoding="unicode")
+        return xml_text(self.to_xml())
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
@@ -225,7 +226,7 @@ class Query:
             "POST",
             "/data/search",
             query=query,
-            data=ElementTree.tostring(self._document(wanted), encoding="utf-8", xml_declaration=True),
+            data=f"<?xml version='1.0' encoding='utf-8'?>\n{xml_text(self._document(wanted))}".encode(),
             headers={"Content-Type": "text/xml"},
             accepted=[200],
             idempotent=True,

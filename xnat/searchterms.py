@@ -8,19 +8,22 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
-from xml.etree import ElementTree
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from .exceptions import XNATValueError
 
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
 __all__ = [
-    "BaseConstraint", "CompoundConstraint", "Constraint", "SearchField", "add_element", "and_", "display_field", "or_",
-    "sql_name", "tag",
+    "BaseConstraint", "CompoundConstraint", "Constraint", "SearchField", "add_element", "and_", "display_field",
+    "element", "or_", "sql_name", "xml_text",
 ]  # fmt: skip
 
 #: The namespace of XNAT's search documents.
 XDAT = "http://nrg.wustl.edu/security"
-ElementTree.register_namespace("xdat", XDAT)
 
 # What XML 1.0 can't hold, whatever the escaping.
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -149,13 +152,13 @@ def display_field(field: SearchField) -> SearchField | None:
 class BaseConstraint:
     """A condition that what is searched for has to fulfil; combine several with ``&`` and ``|``."""
 
-    def to_xml(self) -> ElementTree.Element:
+    def to_xml(self) -> Element:
         """The part of the search document that says it."""
         raise NotImplementedError
 
     def to_string(self) -> str:
         """The same as text."""
-        return ElementTree.tostring(self.to_xml(), encoding="unicode")
+        return xml_text(self.to_xml())
 
     def __and__(self, other: BaseConstraint) -> BaseConstraint:
         return and_(self, other) if isinstance(other, BaseConstraint) else NotImplemented
@@ -184,12 +187,10 @@ class Constraint(BaseConstraint):
         self.right_hand = right_hand
         self._text = "NULL" if right_hand is None else _value_text(right_hand)
 
-    def to_xml(self) -> ElementTree.Element:
+    def to_xml(self) -> Element:
         """Its ``criteria`` element."""
         # NULL is SQL's word, so it must not be quoted as text: that is what override_value_formatting says.
-        criteria = ElementTree.Element(
-            tag("criteria"), {"override_value_formatting": "1" if self.right_hand is None else "0"}
-        )
+        criteria = element("criteria", override_value_formatting="1" if self.right_hand is None else "0")
         add_element(criteria, "schema_field", self.identifier)
         add_element(criteria, "comparison_type", self.operator)
         add_element(criteria, "value", self._text)
@@ -206,13 +207,13 @@ class CompoundConstraint(BaseConstraint):
         self.operator = operator
         self.constraints: tuple[BaseConstraint, ...] = tuple(_flattened(constraints, operator))
 
-    def to_xml(self) -> ElementTree.Element:
+    def to_xml(self) -> Element:
         """Its ``child_set`` element."""
-        return self._fill(ElementTree.Element(tag("child_set"), {"method": self.operator}))
+        return self._fill(element("child_set", method=self.operator))
 
-    def _fill(self, element: ElementTree.Element) -> ElementTree.Element:
-        element.extend(constraint.to_xml() for constraint in self.constraints)
-        return element
+    def _fill(self, parent: Element) -> Element:
+        parent.extend(constraint.to_xml() for constraint in self.constraints)
+        return parent
 
     def __repr__(self) -> str:
         return f"<CompoundConstraint {self.operator} {', '.join(map(repr, self.constraints))}>"
@@ -276,9 +277,29 @@ def _value_text(value: Any) -> str:
     raise XNATValueError(f"{value!r} can't be searched for; text, numbers, truth values, dates and times can")
 
 
-def tag(name: str) -> str:
-    return f"{{{XDAT}}}{name}"
+@cache
+def _etree() -> ModuleType:
+    from xml.etree import ElementTree  # when the first search is made, not for every connection
+
+    ElementTree.register_namespace("xdat", XDAT)
+    return ElementTree
 
 
-def add_element(parent: ElementTree.Element, name: str, text: str) -> None:
-    ElementTree.SubElement(parent, tag(name)).text = text
+def element(name: str, **attributes: str) -> Element:
+    """An element of a search document."""
+    made: Element = _etree().Element(f"{{{XDAT}}}{name}", attributes)
+    return made
+
+
+def add_element(parent: Element, name: str, text: str | None = None, **attributes: str) -> Element:
+    """The same below another."""
+    child = element(name, **attributes)
+    child.text = text
+    parent.append(child)
+    return child
+
+
+def xml_text(root: Element) -> str:
+    """An element and what is in it, as text without a declaration."""
+    text: str = _etree().tostring(root, encoding="unicode")
+    return text

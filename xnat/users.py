@@ -10,6 +10,7 @@ from . import uris
 from .core.answers import result_rows
 from .core.caching import caching as cached
 from .exceptions import XNATForbiddenError, XNATKeyError
+from .naming import close_names
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -149,9 +150,7 @@ class Users(Mapping[str, User]):
         try:
             return users[login]
         except KeyError:
-            import difflib
-
-            close = difflib.get_close_matches(str(login), users, 3)
+            close = close_names(str(login), users)
             hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
             raise XNATKeyError(f"There is no user {login!r} among {len(users)}{hint}") from None
 

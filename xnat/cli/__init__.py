@@ -65,9 +65,8 @@ def _command_at(words: list[str]) -> int | None:
 
 
 def _unknown(name: str) -> int:
-    import difflib
+    from ..naming import did_you_mean
 
-    close = difflib.get_close_matches(name, COMMANDS, 3)
-    hint = f"did you mean {' or '.join(close)}?" if close else "'xnat --help' lists the commands"
-    sys.stderr.write(f"xnat: there is no command {name!r}; {hint}\n")
+    hint = did_you_mean(name, COMMANDS, "; 'xnat --help' lists the commands")
+    sys.stderr.write(f"xnat: there is no command {name!r}{hint}\n")
     return 2

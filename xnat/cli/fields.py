@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from xnat.core.fields import Field, ObjectField
 from xnat.core.writing import getattr_static
 
+from ..naming import did_you_mean
 from .failures import UsageError
 
 __all__ = ["by_owner", "nested", "path_of"]
@@ -85,5 +85,6 @@ def _names(thing: Any) -> list[str]:
 
 def _hint(name: str, known: list[str]) -> str:
     ends = [one for one in known if one.rpartition(".")[2] == name]
-    close = ends or difflib.get_close_matches(name, known, 3)
-    return f"; did you mean {' or '.join(close)}?" if close else f"; it has {', '.join(known[:20])}"
+    if ends:
+        return f"; did you mean {' or '.join(ends)}?"
+    return did_you_mean(name, known, f"; it has {', '.join(known[:20])}")

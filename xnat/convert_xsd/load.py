@@ -15,11 +15,11 @@ import threading
 import types
 import weakref
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from importlib.machinery import ModuleSpec
 from typing import Any
 
 from ..exceptions import XNATAttributeError, XNATKeyError, XNATNotConnectedError, XNATSchemaError
+from ..naming import did_you_mean
 from .emit import Emitted, Options, check
 from .model import Model
 
@@ -58,8 +58,7 @@ class ClassLookup(Mapping[str, Any]):
         module = self._module()
         if xsi_type not in self._names or module is None:
             text = f"Type {xsi_type} unknow to this XNATSession REST client (see XNAT_CLASS_LOOKUP class variable)"
-            close = get_close_matches(str(xsi_type), self._names, n=3)
-            raise XNATKeyError(text + (f"; did you mean {' or '.join(close)}?" if close else ""))
+            raise XNATKeyError(text + did_you_mean(str(xsi_type), self._names))
         return getattr(module, self._names[xsi_type])
 
     def __contains__(self, xsi_type: object) -> bool:
@@ -133,8 +132,7 @@ class ModelModule(types.ModuleType):
             for spelling in (name, name.removeprefix("Xnatpy"), f"Xnat{name}"):
                 if known := self._folded.get(spelling.lower(), ""):
                     return getattr(self, known)
-        close = get_close_matches(name, self._blocks, n=3) if not name.startswith("_") else []
-        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        hint = did_you_mean(name, self._blocks) if not name.startswith("_") else ""
         raise XNATAttributeError(f"The data model has no class {name!r}{hint}")
 
     def _make(self, name: str) -> Any:

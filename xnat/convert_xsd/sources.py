@@ -8,7 +8,6 @@ What can't be had becomes a :class:`Problem`, and the rest goes on.
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -99,6 +98,8 @@ def list_1_7(fetch_json: FetchJSON, problems: list[Problem] | None = None) -> li
 
 def list_1_6(fetch: Fetch, fetch_json: FetchJSON, server: str = "") -> dict[str, str]:
     """Return name → path of the schemas the first project's XML names."""
+    import html
+
     projects = fetch_json("/data/projects")["ResultSet"]["Result"]
     if not projects:
         return {}

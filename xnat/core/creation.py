@@ -5,7 +5,6 @@ One row of :data:`WHERE` per kind says where it is made and by which keyword it 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 from .. import uris, xpath
 from ..exceptions import XNATAttributeError, XNATObjectAlreadyExistsError, XNATValueError
+from ..naming import did_you_mean
 from .answers import result_rows
 
 __all__ = ["WHERE", "Created", "Place", "create"]
@@ -179,8 +179,7 @@ def _field(cls: type, name: str) -> Any:
             f"{name} of a {cls.__name__} can't be given on creation; create it first, then: {inside.assignment}"
         )
     names = sorted({name for base in cls.__mro__ for name, value in vars(base).items() if hasattr(value, "to_text")})
-    close = difflib.get_close_matches(name, names, 3)
-    hint = f"; did you mean {' or '.join(close)}?" if close else ""
+    hint = did_you_mean(name, names)
     raise XNATAttributeError(f"{cls.__name__} has no field {name!r} that can be given on creation{hint}")
 
 

@@ -5,7 +5,6 @@ Everything that came from a server is escaped: labels are text, whatever is in t
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -118,7 +117,7 @@ def table_html(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Any
 
     :param rows: at least the rows that are shown
     """
-    head = "".join(f"<th{_LEFT}>{html.escape(str(column))}</th>" for column in columns)
+    head = "".join(f"<th{_LEFT}>{_escaped(str(column))}</th>" for column in columns)
     body = []
     for index, row in enumerate(rows):
         if index == TABLE_ROWS:
@@ -126,14 +125,20 @@ def table_html(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Any
             break
         body.append("<tr>" + "".join(f"<td{_LEFT}>{_cell(cell)}</td>" for cell in row) + "</tr>")
     return (
-        f"<table><caption{_LEFT}>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<table><caption{_LEFT}>{_escaped(caption)}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table>"
     )
 
 
+def _escaped(text: str) -> str:
+    from html import escape
+
+    return escape(text)
+
+
 def _cell(value: Any) -> str:
     text = "" if value is None else str(value)
-    return html.escape(text if len(text) <= _CELL else text[: _CELL - 1] + "…")
+    return _escaped(text if len(text) <= _CELL else text[: _CELL - 1] + "…")
 
 
 def rows_html(caption: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]], total: int) -> str:

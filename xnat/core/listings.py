@@ -6,7 +6,6 @@ reprs need the rows only: an object is made when an item is taken.
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from .. import uris
 from ..columns import column_type, to_pandas
 from ..exceptions import XNATKeyError, XNATResponseError, XNATValueError
 from ..mapping import MapsItems
+from ..naming import close_names
 from .answers import result_rows
 from .caching import Caches
 from .caching import caching as cached
@@ -195,7 +195,7 @@ class XNATBaseListing(Caches, MapsItems, _MappingAndSequence):
                 f"{key!r} is shared by {', '.join(table.shared[key])}"
             )
         names = [*table.by_id, *table.by_key, *table.shared]
-        close = difflib.get_close_matches(str(key), names, 3) if len(names) < 5000 else []
+        close = close_names(str(key), names) if len(names) < 5000 else []
         hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else f" It has {len(table.order)} items."
         raise XNATKeyError(f"Could not find ID/label {key} in collection!{hint}")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from ..naming import did_you_mean
 
 __all__ = ["matches", "server_pattern", "warn_of_unknown"]
 
@@ -40,6 +41,5 @@ def warn_of_unknown(
     # Not an error: parameters of the server that are no columns (accessible, recent) may be given as filters, too.
     for name in filters if rows else ():
         if "/" not in name and name not in rows[0] and name.lower() not in rows[0]:
-            close = difflib.get_close_matches(name, rows[0], 3)
-            hint = f"; did you mean {' or '.join(close)}?" if close else ""
+            hint = did_you_mean(name, rows[0])
             logger.warning("The server knows no column %r of %s to filter by%s", name, uri, hint)

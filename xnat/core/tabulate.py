@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import collections
 import csv
-import difflib
 import io
 import keyword
 import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from ..naming import did_you_mean
 
 __all__ = ["named_tuples", "ordered_columns", "to_csv"]
 
@@ -35,10 +36,7 @@ def ordered_columns(
         if key is not None:
             found.append((name, key))
         elif rows:
-            close = difflib.get_close_matches(name, there.values(), 3)
-            logger.warning(
-                "The server knows no column %r here%s", name, f"; did you mean {' or '.join(close)}?" if close else ""
-            )
+            logger.warning("The server knows no column %r here%s", name, did_you_mean(name, there.values()))
     return found
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import XNATAttributeError
+from ..naming import did_you_mean
 
 if TYPE_CHECKING:
     from .objects import XNATBaseObject
@@ -33,9 +33,8 @@ class Text(str):
     def _part(self, name: str) -> Any:
         found = self._parts.get(name)
         if found is None:
-            close = difflib.get_close_matches(name, self._parts, 3)
-            hint = f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(self._parts)}"
-            raise XNATAttributeError(f"This text has no attribute {name!r}; {hint}")
+            hint = did_you_mean(name, self._parts, f"; it has {', '.join(self._parts)}")
+            raise XNATAttributeError(f"This text has no attribute {name!r}{hint}")
         return found
 
     def __getattr__(self, name: str) -> Any:

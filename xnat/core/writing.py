@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import uris, xpath
 from ..exceptions import XNATAttributeError, XNATNotFoundError, XNATObjectDestroyedError, XNATResponseError
+from ..naming import did_you_mean
 from .items import to_text
 
 if TYPE_CHECKING:
@@ -176,6 +176,5 @@ def is_read_only(found: Any, function: str) -> bool:
 def unknown_field(cls: type, name: str) -> XNATAttributeError:
     """The error for a name that is no field of the class; it suggests the nearest."""
     names = [known for known in dir(cls) if not known.startswith("_")]
-    close = difflib.get_close_matches(name, names, 3)
-    hint = f"; did you mean {' or '.join(close)}?" if close else "; dir() of it lists the fields there are"
+    hint = did_you_mean(name, names, "; dir() of it lists the fields there are")
     return XNATAttributeError(f"{cls.__name__} has no field {name!r}{hint}")

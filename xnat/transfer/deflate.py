@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__all__ = ["MAX_WBITS", "crc32", "decompressobj", "error"]
+__all__ = ["MAX_WBITS", "DeflateError", "crc32", "decompressobj"]
 
 if TYPE_CHECKING:
-    from zlib import MAX_WBITS, crc32, decompressobj, error
+    import zlib as library
 else:
     try:
-        from zlib_ng.zlib_ng import MAX_WBITS, crc32, decompressobj, error
+        from zlib_ng import zlib_ng as library
     except ImportError:  # not installed, or built for another machine
-        from zlib import MAX_WBITS, crc32, decompressobj, error
+        import zlib as library
+
+MAX_WBITS = library.MAX_WBITS
+DeflateError = library.error
+crc32 = library.crc32
+decompressobj = library.decompressobj

@@ -6,7 +6,6 @@ A transfer never stops telling at the first failure: every file has a :py:class:
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -214,6 +213,8 @@ class TransferReport(Sequence[FileResult]):
 
 def files_html(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table of files for notebooks: the first of them, and how many more there are. Names are escaped."""
+    import html
+
     left = ' style="text-align: left"'
     lines = ["".join(f"<td{left}>{html.escape(cell)}</td>" for cell in row) for row in rows[:_SHOWN]]
     if len(rows) > _SHOWN:

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from xnat.exceptions import XNATDownloadError
 
-from . import deflate
+from .deflate import MAX_WBITS, DeflateError, crc32, decompressobj
 
 __all__ = ["BadZipError", "CutZipError", "Directory", "Member", "UnknownEndError", "ZipStream", "stored_sizes"]
 
@@ -213,7 +213,7 @@ class ZipStream:
         return member
 
     def _inflate(self, member: Member) -> Iterator[bytes]:
-        engine = deflate.decompressobj(-deflate.MAX_WBITS)
+        engine = decompressobj(-MAX_WBITS)
         crc = size = fed = 0
         bite = _BITE
         data, waiting = b"", False
@@ -228,10 +228,10 @@ class ZipStream:
                 self.packed += len(data)
             try:
                 piece = engine.decompress(data, _PIECE)
-            except deflate.error as error:
+            except DeflateError as error:
                 raise BadZipError(f"member {member.name!r} is damaged: {error}") from None
             data, waiting = engine.unconsumed_tail, len(piece) == _PIECE
-            size, crc = size + len(piece), deflate.crc32(piece, crc)
+            size, crc = size + len(piece), crc32(piece, crc)
             if piece:
                 yield piece
         surplus = len(engine.unused_data)
@@ -248,7 +248,7 @@ class ZipStream:
                 raise CutZipError(f"the zip ends in the middle of {member.name!r}")
             left -= len(data)
             self.packed += len(data)
-            crc = deflate.crc32(data, crc)
+            crc = crc32(data, crc)
             yield data
         self._finish(member, crc, size, size)
 
@@ -258,14 +258,14 @@ class ZipStream:
         while data := self._source.more(_PIECE):
             done, found = 0, data.find(_DESCRIPTOR)
             while 0 <= found <= len(data) - _DESCRIPTOR_MAX:
-                crc, size, done = deflate.crc32(data[done:found], crc), size + found - done, found
+                crc, size, done = crc32(data[done:found], crc), size + found - done, found
                 if _agrees(data, found, crc, size):
                     break
                 found = data.find(_DESCRIPTOR, found + 1)
             else:
                 if found < 0:  # but a signature may be torn between two chunks
                     found = next((len(data) - n for n in (3, 2, 1) if data.endswith(_DESCRIPTOR[:n])), len(data))
-                crc, size, done = deflate.crc32(data[done:found], crc), size + found - done, found
+                crc, size, done = crc32(data[done:found], crc), size + found - done, found
             self.packed += found
             if found:
                 yield data[:found]
@@ -278,7 +278,7 @@ class ZipStream:
                 break
             if head.startswith(_DESCRIPTOR):  # a false one: step over it, or it would be found for ever
                 yield self._source.take(1)
-                crc, size = deflate.crc32(head[:1], crc), size + 1
+                crc, size = crc32(head[:1], crc), size + 1
                 self.packed += 1
         raise CutZipError(f"the zip ends in the middle of {member.name!r}")
 

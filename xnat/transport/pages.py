@@ -6,7 +6,6 @@ that page as the download. Only the beginning of a body is looked at: a 200 MB b
 
 from __future__ import annotations
 
-import html
 import re
 
 from xnat._compat import to_text
@@ -75,6 +74,8 @@ def reason(body: bytes, encoding: str | None = None) -> str:
 
 
 def _find(pattern: re.Pattern[str], text: str) -> str:
+    import html
+
     match = pattern.search(text)
     return one_line(html.unescape(_TAG.sub(" ", match.group(1)))) if match else ""
 

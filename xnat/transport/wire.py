@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlsplit
@@ -69,8 +69,16 @@ def user_agent() -> str:
     """The name this client gives itself: its version, the system's, Python's and that of requests."""
     import requests
 
-    system = f"{platform.system()}/{platform.release()}"
-    return f"xnat/{__version__} ({system}; python/{platform.python_version()}; requests/{requests.__version__})"
+    python = ".".join(map(str, sys.version_info[:3]))
+    return f"xnat/{__version__} ({_system()}; python/{python}; requests/{requests.__version__})"
+
+
+def _system() -> str:
+    if hasattr(os, "uname"):  # platform, which knows more systems, takes milliseconds to import
+        return f"{os.uname().sysname}/{os.uname().release}"
+    import platform
+
+    return f"{platform.system()}/{platform.release()}"
 
 
 def make_session(server: str, verify: bool | str, cert: Any, agent: str | None) -> requests.Session:
