@@ -28,7 +28,7 @@ __all__ = [
 _HOMES = {
     "connect": "connection",
     "load_model": "offline",
-    "XNATSession": "session",
+    **dict.fromkeys(("BaseXNATSession", "XNATSession"), "session"),
     **dict.fromkeys(("FilterFunctions", "MappedFunctionFailed", "MappingLevel"), "mapping"),
     **dict.fromkeys(("load_ipython_extension", "unload_ipython_extension"), "notebook"),
 }
@@ -49,9 +49,9 @@ def __getattr__(name: str) -> Any:
 #: Modules that scripts reach as attributes of the package.
 _MODULES = frozenset(
     {
-        "connection", "constants", "convert_xsd", "core", "datatypes", "dicom", "filesystem", "inspect", "mapping",
-        "offline", "pickling", "prearchive", "search", "services", "session",
-        "users", "utils", "xnatbases", "xnatcore",
+        "connection", "constants", "convert_xsd", "core", "datatypes", "dicom", "filesystem", "inspect", "map",
+        "mapping", "mixin", "offline", "pickling", "prearchive", "search", "services", "session", "users", "utils",
+        "xnatbases", "xnatcore",
     }
 )  # fmt: skip
 

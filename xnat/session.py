@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .transport.keepalive import KeepAlive
     from .users import Users
 
-__all__ = ["XNATSession", "default_update_func"]
+__all__ = ["BaseXNATSession", "XNATSession", "default_update_func"]
 
 
 #: Unknown types that are warned of; a server could name another in every row.
@@ -438,6 +438,10 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
         from .convert_xsd.stubs import write
 
         write(self._need_classes(), path)
+
+
+#: What 0.8 calls the class that sessions are of, for scripts that annotate with it.
+BaseXNATSession = XNATSession
 
 
 def _by_ids(uri: str, fields: Mapping[str, Any]) -> str:

@@ -807,3 +807,20 @@ def test_a103_terms_for_searches_reach_into_groups(world: Any, session: Any) -> 
     query = classes.MrSessionData.query(classes.MrSessionData.scanner.model == "SIGNA")
     assert [found.label for found in query.all()] == ["E1"]
     assert classes.MrSessionData.query(classes.MrSessionData.scanner.model == "x").all() == []
+
+
+def test_module_names_of_the_release_can_be_imported_from(world: Any, session: Any) -> None:
+    from xnat import mixin
+    from xnat.map import MappingLevel
+    from xnat.session import BaseXNATSession
+
+    assert isinstance(world, mixin.ProjectData)
+    assert isinstance(next(iter(world.subjects.values())), mixin.SubjectData)
+    assert isinstance(world.experiments["E1"], mixin.ImageSessionData)
+    assert not isinstance(world, mixin.SubjectData)
+    assert isinstance(world.resources["PROTOCOL"], mixin.AbstractResource)
+    assert MappingLevel is xnat.MappingLevel
+    assert mixin.MappedFunctionFailed is xnat.MappedFunctionFailed
+    assert isinstance(session, BaseXNATSession)
+    assert xnat.BaseXNATSession is BaseXNATSession
+    assert all(getattr(mixin, name).__name__ == name for name in mixin.__all__)

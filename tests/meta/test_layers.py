@@ -18,7 +18,7 @@ LAYERS: dict[str, int] = {
     "pickling": 1, "utils": 1, "journal": 1,
     "transfer": 2, "_mapped": 2, "mapping": 2, "core": 2,
     "xnatbases": 3, "xnatcore": 3, "prearchive": 3, "services": 3, "_answers": 3, "_effects": 3, "_prearchived": 3,
-    "users": 3, "inspect": 3, "plugins": 3,
+    "users": 3, "inspect": 3, "plugins": 3, "map": 3, "mixin": 4,
     "customforms": 3, "remotefile": 2, "dicom": 3, "_paths": 3, "_openfile": 3, "_writes": 3,
     "_verbs": 4, "_moves": 4, "_about": 4, "session": 4,
     "connection": 5, "offline": 5, "filesystem": 5,
