@@ -152,7 +152,7 @@ class CustomForms(MutableMapping[str, Any]):
 
 
 def _forms_uri(parent: XNATBaseObject) -> str:
-    segments = uris.split(parent.fulluri)[1:]
+    segments = uris.split(parent._path)[1:]
     named = dict(zip(segments[::2], segments[1::2], strict=False))
     kinds = ["experiments", "scans", "assessors"] if "experiments" in named else ["subjects"]
     if set(named) - {"projects", "subjects", "experiments", "scans", "assessors"} or not named:

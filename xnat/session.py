@@ -216,8 +216,9 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
             self._client.after_fork()
 
     def url_for(self, obj: Any, query: Query | None = None, scheme: str | None = None) -> str:
-        """The full URL of an object or REST path."""
-        url = self.client.url(obj if isinstance(obj, str) else obj.uri, query)
+        """The full URL of an object, listing or REST path."""
+        path = obj if isinstance(obj, str) else getattr(obj, "fulluri", None) or obj.uri
+        url = self.client.url(path, query)
         return url if scheme is None else scheme + url[url.index("://") :]
 
     # -- caching -----------------------------------------------------------------------------------------------------

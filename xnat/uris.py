@@ -18,6 +18,7 @@ from xnat.exceptions import XNATValueError
 __all__ = [
     "canonical",
     "encode_query",
+    "in_archive",
     "join",
     "local",
     "parent",
@@ -206,6 +207,11 @@ def canonical(path: str, root: str | None = None) -> str:
     if segments[:2] == ["data", "archive"] and len(segments) > 2 and segments[2] in ARCHIVE_ROUTES:
         del segments[1]
     return "/" + "/".join(segments)
+
+
+def in_archive(path: str) -> str:
+    """The longer spelling of what lies in a project: ``/data/archive/projects/x`` for ``/data/projects/x``."""
+    return f"/data/archive{path.removeprefix('/data')}" if path.startswith("/data/projects/") else path
 
 
 def local(path: str, *roots: str | None) -> str:

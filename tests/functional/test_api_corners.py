@@ -19,9 +19,9 @@ def test_objects_that_were_found_without_their_project(world: Any, session: Any)
     assert experiment.subject.id == ids[0]
     assert experiment.parent is experiment.subject
     assert experiment.project == "P"
-    assert experiment.fulluri == f"/data/projects/P/subjects/{ids[0]}/experiments/{ids[1]}"
+    assert experiment.fulluri == f"/data/archive/projects/P/subjects/{ids[0]}/experiments/{ids[1]}"
     subject = session.create_object(f"/data/subjects/{ids[0]}", "xnat:subjectData")
-    assert subject.fulluri == f"/data/projects/P/subjects/{ids[0]}"
+    assert subject.fulluri == f"/data/archive/projects/P/subjects/{ids[0]}"
     assert subject.parent is session.projects["P"]
     assessor = session.create_object(f"/data/experiments/{experiment.assessors['QC1'].id}")
     assert assessor.image_session.id == ids[1]

@@ -201,10 +201,15 @@ def test_fulldata_and_data(world: Any) -> None:
 
 def test_uris(world: Any) -> None:
     experiment = world.experiments["E1"]
-    full = f"/data/projects/P/subjects/{experiment.subject.id}/experiments/{experiment.id}"
-    assert world.fulluri == "/data/projects/P"
-    assert experiment.fulluri == full
-    assert experiment.scans["1"].fulluri == f"{full}/scans/1"
+    below = f"projects/P/subjects/{experiment.subject.id}"
+    full = f"{below}/experiments/{experiment.id}"
+    assert world.fulluri == "/data/archive/projects/P"
+    assert experiment.subject.fulluri == f"/data/archive/{below}"
+    assert experiment.fulluri == f"/data/archive/{full}"
+    assert experiment.scans["1"].fulluri == f"/data/{full}/scans/1"
+    for thing in (world, experiment.subject, experiment, experiment.scans["1"]):
+        assert thing.external_uri() == f"{thing.xnat_session.server}{thing.fulluri}"
+        assert thing.xnat_session.create_object(thing.fulluri) is thing
     assert (
         experiment.assessors["QC1"].fulluri
         == f"/data/experiments/{experiment.id}/assessors/{experiment.assessors['QC1'].id}"

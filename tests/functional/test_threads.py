@@ -90,7 +90,7 @@ class Crew:
         assert experiment.subject.label == "S1"
         scan = experiment.scans["1"]
         assert scan.type == "T1"
-        assert experiment.fulluri.startswith("/data/projects/P/subjects/")
+        assert experiment.fulluri.startswith("/data/archive/projects/P/subjects/")
         if experiment.label == "E1":
             assert sorted(scan.resources["DICOM"].files) == ["1.dcm", "2.dcm"]
 

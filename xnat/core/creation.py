@@ -92,7 +92,7 @@ def create(new: Any, parent: Any, fields: dict[str, Any], overwrites: Mapping[st
             raise parent._gone()
         if not overwrites:
             _check_label_is_free(new, parent, name)
-    container = "/data" if place.parents == ("",) else parent.fulluri
+    container = "/data" if place.parents == ("",) else parent._path
     uri = uris.join(container, place.segment, name)
     # A second PUT of an item is the same as the first; of a resource it is answered with 409.
     answer = session.write_fields(uri, query, idempotent=place.segment != "resources")

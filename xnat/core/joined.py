@@ -134,7 +134,7 @@ class JoinedListing(XNATBaseListing):
     @property
     def uri(self) -> str:  # type: ignore[override]
         """REST path that is asked."""
-        return uris.join(self.parent.fulluri, "experiments")
+        return uris.join(self.parent._path, "experiments")
 
     @property
     def used_filters(self) -> dict[str, str]:
@@ -180,7 +180,7 @@ class JoinedListing(XNATBaseListing):
         return "/".join(str(row[name]) for name in ("session_ID", *self.join.identity))
 
     def _make(self, row: Row) -> Any:
-        session_uri = uris.join(self.parent.fulluri, "subjects", row["subject_ID"], "experiments", row["session_ID"])
+        session_uri = uris.join(self.parent._path, "subjects", row["subject_ID"], "experiments", row["session_ID"])
         place = [segment.format_map(row) for segment in self.join.segments]
         id_ = row.get("ID")
         return self._session.create_object(uris.join(session_uri, *place), self.xsi_type, id_=id_, datafields=row)

@@ -322,7 +322,7 @@ class XNATListing(XNATBaseListing):
         """REST path of the collection."""
         if self._uri is None:
             # The parent may have to ask the server where it lies; so this waits until the listing is looked at.
-            return uris.join(self.parent.fulluri, self.field_name or "")
+            return uris.join(self.parent._path, self.field_name or "")
         return self._uri
 
     @property

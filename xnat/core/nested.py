@@ -54,9 +54,9 @@ class XNATNestedObject(XNATBaseObject):
         return f"{self._parent.id}/{self._step}"
 
     @property
-    def fulluri(self) -> str:
+    def _path(self) -> str:
         """The REST path of the object it lies in."""
-        full: str = self._parent.fulluri
+        full: str = self._parent._path
         return full
 
     @property
@@ -131,15 +131,15 @@ class XNATListedObject(XNATNestedObject):
         return super().id if number is None else str(number)
 
     @property
-    def fulluri(self) -> str:
+    def _path(self) -> str:
         """Where its files are; the REST path of the object it lies in, if it has no number."""
         number = self._raw("xnat_abstractresource_id")
         if number is None:
-            return super().fulluri
+            return super()._path
         side = (self._fieldname or "").partition("/")[0]
-        return uris.join(super().fulluri, side if side in ("in", "out") else "", "resources", str(number))
+        return uris.join(super()._path, side if side in ("in", "out") else "", "resources", str(number))
 
-    uri = fulluri
+    uri = _path
 
     def delete(self, remove_files: bool = True) -> None:
         """Take it out of the object it lies in, in one request."""
@@ -147,7 +147,7 @@ class XNATListedObject(XNATNestedObject):
         if self._raw("xnat_abstractresource_id") is None:
             self._clear()
         else:
-            self._session.delete(self.fulluri, query={"removeFiles": "true"} if remove_files else None)
+            self._session.delete(self._path, query={"removeFiles": "true"} if remove_files else None)
             self._session.registry.wrote("delete", "resource")
             self._parent.clearcache()
         self._destroyed = True

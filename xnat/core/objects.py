@@ -197,9 +197,15 @@ class XNATBaseObject(Caches, Writes, metaclass=DisplayFields):
         return self._uri
 
     @property
-    def fulluri(self) -> str:
+    def _path(self) -> str:
         """REST path through project and subject, where XNAT has one; writes go there."""
         return self._uri
+
+    @property
+    def fulluri(self) -> str:
+        """REST path through project and subject, where XNAT has one. Those of projects, of subjects, and of experiments
+        of subjects begin with ``/data/archive``, which is the same to the server as ``/data``."""
+        return self._path
 
     def external_uri(self, query: Mapping[str, str] | None = None, scheme: str | None = None) -> str:
         """Its full URL.
@@ -438,7 +444,7 @@ class XNATObject(XNATBaseObject):
         :raises XNATForbiddenError: the account may not
         """
         self._check_alive()
-        self._session.delete(self.fulluri, query={"removeFiles": "true"} if remove_files else None)
+        self._session.delete(self._path, query={"removeFiles": "true"} if remove_files else None)
         self._mark_deleted()
 
     def _mark_deleted(self) -> None:

@@ -34,7 +34,7 @@ class Writes:
         def xpath(self) -> str: ...
 
         @property
-        def fulluri(self) -> str: ...
+        def _path(self) -> str: ...
 
         def clearcache(self) -> None: ...
 
@@ -83,12 +83,12 @@ class Writes:
 
         :raises XNATObjectDestroyedError: it isn't there any more
         """
-        answer = self._session.write_fields(self.fulluri, query, timeout=timeout)
+        answer = self._session.write_fields(self._path, query, timeout=timeout)
         made = answer.text.strip()
-        if answer.status_code == 201 and made and made != uris.split(self.fulluri)[-1]:
+        if answer.status_code == 201 and made and made != uris.split(self._path)[-1]:
             # Somebody deleted it since it was looked at, and XNAT took the write for a creation: of something with an
             # ID of its own, which only this write can have made. Without such an ID nothing is taken back.
-            self._take_back(uris.join(uris.parent(self.fulluri), made))
+            self._take_back(uris.join(uris.parent(self._path), made))
             raise self._gone()
 
     def _take_back(self, made: str) -> None:
@@ -98,7 +98,7 @@ class Writes:
     def _is_there(self) -> bool:
         """Whether the server has it still: one HEAD. Where the server doesn't answer that, the write will tell."""
         try:
-            self._session.client.request("HEAD", self.fulluri, allow_html=True)
+            self._session.client.request("HEAD", self._path, allow_html=True)
         except XNATNotFoundError:
             return False
         except XNATResponseError:

@@ -41,17 +41,17 @@ class ImageAssessorData(DerivedData):
         :param path: the zip file to make
         :return: its path
         """
-        return Path(self._download_zip(uris.join(self.fulluri, "files"), path, verbose))
+        return Path(self._download_zip(uris.join(self._path, "files"), path, verbose))
 
     def download_zip(self, path: str | os.PathLike[str], verbose: bool = True) -> Path:
         """The same as :meth:`download`."""
         return self.download(path, verbose)
 
     def _groups(self, folder: PurePosixPath) -> Iterator[RemoteGroup]:
-        yield from own_files(self, self.fulluri, folder)
+        yield from own_files(self, self._path, folder)
 
     def _zip_uri(self) -> str:
-        return uris.join(self.fulluri, "files")
+        return uris.join(self._path, "files")
 
     @property
     def session_id(self) -> str:
@@ -73,6 +73,6 @@ class ImageAssessorData(DerivedData):
         return self.image_session
 
     @property
-    def fulluri(self) -> str:
+    def _path(self) -> str:
         """``/data/experiments/<session>/assessors/<ID>``"""
         return uris.join("/data", "experiments", self.session_id, "assessors", self.id)

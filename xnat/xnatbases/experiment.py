@@ -39,7 +39,7 @@ class ExperimentData(Labelled, Shareable, HasVariables, HasResources, ComesAsZip
 
         Set it to ``'active'`` or ``'quarantined'``, which is :meth:`activate` or :meth:`quarantine`.
         """
-        return str(self._session.get(uris.join(self.fulluri, "status")).text.strip())
+        return str(self._session.get(uris.join(self._path, "status")).text.strip())
 
     @status.setter
     def status(self, value: str) -> None:
@@ -102,12 +102,17 @@ class SubjectAssessorData(ExperimentData):
         return self.subject
 
     @property
-    def fulluri(self) -> str:
+    def _path(self) -> str:
         """``/data/projects/<project>/subjects/<subject>/experiments/<ID>``"""
         project = self.project
         if not project:
             return self.uri
         return uris.join("/data", "projects", project, "subjects", self.subject_id, "experiments", self.id)
+
+    @property
+    def fulluri(self) -> str:
+        """The same below ``/data/archive``."""
+        return uris.in_archive(self._path)
 
     def _take_back(self, made: str) -> None:
         # XNAT's SubjAssessmentResource makes a missing subject along with the experiment.

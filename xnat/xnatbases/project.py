@@ -53,9 +53,14 @@ class ProjectData(WholeProject, HasVariables, DownloadsBelow, HasResources):
         return ("project", id_ or uris.split(uri)[-1])
 
     @property
-    def fulluri(self) -> str:
+    def _path(self) -> str:
         """``/data/projects/<ID>``"""
         return uris.join("/data", "projects", self.id)
+
+    @property
+    def fulluri(self) -> str:
+        """The same below ``/data/archive``."""
+        return uris.in_archive(self._path)
 
     @property
     def project(self) -> str:
@@ -100,7 +105,7 @@ class ProjectData(WholeProject, HasVariables, DownloadsBelow, HasResources):
         login = str(getattr(user, "login", user))
         # Older servers know their own groups by ID and by display name, but not as 'owner'.
         group = _GROUPS.get(level.lower(), level)
-        self._session.put(uris.join(self.fulluri, "users", group, login))
+        self._session.put(uris.join(self._path, "users", group, login))
         self._access_changed()
 
     def remove_access(self, user: Any) -> None:
@@ -110,7 +115,7 @@ class ProjectData(WholeProject, HasVariables, DownloadsBelow, HasResources):
         :raises XNATKeyError: no member
         """
         login = str(getattr(user, "login", user))
-        uri = uris.join(self.fulluri, "users")
+        uri = uris.join(self._path, "users")
         rows = result_rows(self._session.get_json(uri), uri)
         groups = [row["GROUP_ID"] for row in rows if row.get("login") == login]
         if not groups:

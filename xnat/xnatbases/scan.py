@@ -58,9 +58,9 @@ class _BelowSession(ComesAsZip, HasResources):
         return project
 
     @property
-    def fulluri(self) -> str:
+    def _path(self) -> str:
         """The session's full path, and its own ID."""
-        return uris.join(self.image_session.fulluri, self._CONTAINED_IN or "", self.id)
+        return uris.join(self.image_session._path, self._CONTAINED_IN or "", self.id)
 
     def _put(self, query: Mapping[str, str], *, timeout: Timeout = None) -> None:
         # XNAT's ScanResource and ReconResource make what isn't there and answer 200 all the same; so ask first.

@@ -36,12 +36,17 @@ class SubjectData(LooksAhead, Labelled, Shareable, HasVariables, HasResources, D
     _WORD = "subject"
 
     @property
-    def fulluri(self) -> str:
+    def _path(self) -> str:
         """``/data/projects/<project>/subjects/<ID>``"""
         project = self.project
         if not project:
             return self.uri
         return uris.join("/data", "projects", project, "subjects", self.id)
+
+    @property
+    def fulluri(self) -> str:
+        """The same below ``/data/archive``."""
+        return uris.in_archive(self._path)
 
     @parent_property("xnat:projectData")
     def parent(self) -> Any:

@@ -161,7 +161,7 @@ class Shareable(Base):
         id_ = project.id if getattr(project, "KIND", "") == "project" else project
         if not isinstance(id_, str):
             raise XNATValueError(f"What it is shared into must be a project or the ID of one, not {project!r}")
-        return uris.join(self.fulluri, "projects", id_)
+        return uris.join(self._path, "projects", id_)
 
 
 class HasVariables(Base):

@@ -58,7 +58,7 @@ class DownloadsBelow(Base):
 
     def _groups(self, folder: PurePosixPath) -> Iterator[RemoteGroup]:
         """Its own files, as groups that can be had as one archive each; ``folder`` is where they go."""
-        yield from own_files(self, self.fulluri, folder)
+        yield from own_files(self, self._path, folder)
 
     def _branches(self) -> Iterable[Any]:
         """What lies below it and has files of its own, each with a folder below this one's."""
@@ -174,7 +174,7 @@ class ComesAsZip(DownloadsBelow):
 
     def _zip_uri(self) -> str:
         """The collection that is asked for as a zip."""
-        return uris.join(self.fulluri, "files")
+        return uris.join(self._path, "files")
 
     def download(self, path: str | os.PathLike[str], verbose: bool = True) -> Path:
         """Its files as one zip file.

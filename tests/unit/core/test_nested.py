@@ -26,7 +26,7 @@ class Scan:
     """As much of a parent."""
 
     KIND, XSI_TYPE = "scan", "xnat:mrScanData"
-    uri = fulluri = "/data/experiments/E/scans/1"
+    uri = _path = fulluri = "/data/experiments/E/scans/1"
     id, xpath, parent = "1", "xnat:mrScanData", None
 
     def __init__(self, item: dict[str, Any]) -> None:
