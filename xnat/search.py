@@ -38,7 +38,7 @@ from .searchterms import (
     element,
     or_,
     sql_name,
-    xml_text,
+    xml_bytes,
 )
 
 if TYPE_CHECKING:
@@ -208,9 +208,9 @@ class Query:
             CompoundConstraint([self.constraints], "AND")._fill(where)
         return bundle
 
-    def to_string(self) -> str:
-        """The search document as text; asks what :meth:`to_xml` asks."""
-        return xml_text(self.to_xml())
+    def to_string(self) -> bytes:
+        """The search document as XML in bytes, ASCII, as both releases give it; asks what :meth:`to_xml` asks."""
+        return xml_bytes(self.to_xml())
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
@@ -226,7 +226,7 @@ class Query:
             "POST",
             "/data/search",
             query=query,
-            data=f"<?xml version='1.0' encoding='utf-8'?>\n{xml_text(self._document(wanted))}".encode(),
+            data=xml_bytes(self._document(wanted), "utf-8", declaration=True),
             headers={"Content-Type": "text/xml"},
             accepted=[200],
             idempotent=True,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BaseConstraint", "CompoundConstraint", "Constraint", "SearchField", "add_element", "and_", "display_field",
-    "element", "or_", "sql_name", "xml_text",
+    "element", "or_", "sql_name", "xml_bytes",
 ]  # fmt: skip
 
 #: The namespace of XNAT's search documents.
@@ -156,9 +156,9 @@ class BaseConstraint:
         """The part of the search document that says it."""
         raise NotImplementedError
 
-    def to_string(self) -> str:
-        """The same as text."""
-        return xml_text(self.to_xml())
+    def to_string(self) -> bytes:
+        """The same as bytes, ASCII: as both releases give it."""
+        return xml_bytes(self.to_xml())
 
     def __and__(self, other: BaseConstraint) -> BaseConstraint:
         return and_(self, other) if isinstance(other, BaseConstraint) else NotImplemented
@@ -299,7 +299,7 @@ def add_element(parent: Element, name: str, text: str | None = None, **attribute
     return child
 
 
-def xml_text(root: Element) -> str:
-    """An element and what is in it, as text without a declaration."""
-    text: str = _etree().tostring(root, encoding="unicode")
-    return text
+def xml_bytes(root: Element, encoding: str = "us-ascii", declaration: bool = False) -> bytes:
+    """An element and what is in it, as XML."""
+    data: bytes = _etree().tostring(root, encoding=encoding, xml_declaration=declaration)
+    return data
