@@ -59,8 +59,9 @@ class MappingLevel(Enum):
         try:
             return cls(level.lower() if isinstance(level, str) else level)
         except ValueError:
-            names = ", ".join(repr(known.value) for known in cls)
-            raise XNATValueError(f"There is no level {level!r}; there is {names}") from None
+            names = ", ".join(known.value for known in cls)
+            # In the words of 0.8, which scripts may look for.
+            raise XNATValueError(f'Level "{level}" is not a valid MappingLevel, available: {names}') from None
 
 
 #: Whether an object is wanted.
