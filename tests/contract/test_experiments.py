@@ -303,3 +303,26 @@ def test_e_unknown_item_handler(world: World) -> None:
     response = world.owner.get(world.session, handler="noSuchHandler")
     assert response.status_code == 400
     assert "Invalid handler definition: noSuchHandler" in response.text
+
+
+def test_e_what_was_written_as_xml_can_be_sent_back(world: World) -> None:
+    """A type without a global element of its own as well; and with other clients' form of sending it."""
+    path = f"{world.session}/assessors/A"
+    assert world.owner.put(path, xsiType="xnat:mrAssessorData").status_code == 201
+    document = world.owner.get(path, format="xml").text
+    assert world.owner.send("PUT", path, {}, data=document.encode(), headers=XML).status_code in (200, 201)
+    form = {"prov.xml": ("prov.xml", document, "text/xml")}
+    assert world.owner.send("PUT", path, {}, files=form).status_code in (200, 201)
+    assert world.owner.get(path, format="xml").text == document
+
+
+def test_e_columns_reach_lists_inside_objects_inside(world: World) -> None:
+    collection = f"{world.session}/reconstructions"
+    assert world.owner.put(f"{collection}/R", xsiType="xnat:reconstructedImageData").status_code in (200, 201)
+    step = "xnat:reconstructedImageData/provenance/processStep"
+    asked = {f"{step}[{number}]/{name}": name * number for number in (1, 2) for name in ("program", "machine")}
+    assert world.owner.put(f"{collection}/R", **asked).status_code == 200
+    columns = [f"{step}/program", f"{step}/machine"]
+    rows = world.owner.get(collection, format="json", columns=",".join(["ID", *columns])).json()["ResultSet"]["Result"]
+    found = [[row[column.lower()] for column in columns] for row in rows]
+    assert found == [["program", "machine"], ["programprogram", "machinemachine"]]

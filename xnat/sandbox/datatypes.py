@@ -78,8 +78,12 @@ class Schemas:
         return list(found.items())
 
     def element_type(self, namespace: str, name: str) -> str | None:
-        """The type of a global element: ``xnat:mrSessionData`` of ``MRSession``."""
-        return self._read.elements.get((namespace, name))
+        """The type of an element: ``xnat:mrSessionData`` of ``MRSession``; or that which is written so without one."""
+        found = self._read.elements.get((namespace, name))
+        if found is None and namespace in self._read.targets:
+            own = f"{self._read.prefix(namespace)}:{name}"
+            found = next(filter(self.known, (f"{own}Data", own)), None)
+        return found
 
     def element_name(self, xsi_type: str) -> str:
         """The global element of a type with its prefix, ``xnat:MRSession``; of the type's own name without one."""

@@ -66,6 +66,14 @@ class Item:
                 for child in items:
                     yield from child.values(path[len(reference) + 1 :])
 
+    def below(self, reference: str) -> Iterator[Item]:
+        """Every child at ``reference``, through all children on the way (``provenance/processStep``)."""
+        yield from self.children.get(reference, ())
+        for own, items in self.children.items():
+            if reference.startswith(own + "/"):
+                for child in items:
+                    yield from child.below(reference[len(own) + 1 :])
+
     def child(self, reference: str, xsi_type: str = "", **key: Value) -> Item:
         """The first child at ``reference`` whose fields equal ``key``; made when there is none."""
         items = self.children.setdefault(reference, [])

@@ -334,10 +334,9 @@ def _by(store: Store, column: str, keys: Sequence[Any]) -> Iterable[Line]:
 
 def _entries(reference: str, key: dict[str, str]) -> Callable[[Line], list[Line]]:
     def entries(line: Line) -> list[Line]:
-        items = line.item.children.get(reference, [])
         return [
             Line(None, item)
-            for item in items
+            for item in line.item.below(reference)
             if all(str(item.fields.get(name, "")) == value for name, value in key.items())
         ]
 
