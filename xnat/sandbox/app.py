@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import logging
 import re
-import time
+import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +73,10 @@ class FormRequest(Request):
 
 
 class Application:
-    """``application(request)`` answers; as a WSGI callable it serves any WSGI server."""
+    """``application(request)`` answers; as a WSGI callable it serves any WSGI server.
+
+    :ivar closing: set by the server when it ends
+    """
 
     def __init__(self, store: Store, schemas: Schemas, settings: Settings) -> None:
         self.store = store
@@ -82,6 +85,7 @@ class Application:
         self.sessions = Sessions(settings.session_seconds)
         self.faults = Faults(self)
         self.recorder = Recorder()
+        self.closing = threading.Event()
         self._router = Router(routes())
 
     def wsgi(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -92,7 +96,7 @@ class Application:
     def __call__(self, request: Request) -> Response:
         """The answer to a request."""
         if self.settings.delay:
-            time.sleep(self.settings.delay)
+            self.pause(self.settings.delay)
         entry = self.recorder.begin(request)
         try:
             response = self.faults.apply(request, self._answer)
@@ -101,6 +105,11 @@ class Application:
             raise
         entry.finish(response.status_code)
         return response
+
+    def pause(self, seconds: float) -> None:
+        """Wait; hang up if the server ends meanwhile, which would else wait for an answer that only waits."""
+        if self.closing.wait(seconds):
+            raise Disconnect
 
     # -- one request ----------------------------------------------------------------------------------------------
 
@@ -120,6 +129,8 @@ class Application:
         except Disconnect:
             raise
         except Exception as error:
+            if self.store.closed:  # its ground was taken away, and the one who asked was hung up on: not worth a word
+                raise Disconnect from error
             log.exception("%s %s failed", request.method, raw)
             return self._refusal(segments, Refused(500, f"{type(error).__name__}: {error}"))
 

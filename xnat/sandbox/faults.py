@@ -189,25 +189,31 @@ def cut(size: int, *, chunked: bool = False) -> Action:
 def stall(size: int, seconds: float) -> Action:
     """Pause for some time after ``size`` bytes of the body."""
 
-    def pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def before(request: Request, application: Application) -> None:
+        request.environ["xnat.pause"] = application.pause
+
+    def pieces(chunks: Iterable[bytes], pause: Callable[[float], None]) -> Iterator[bytes]:
         left: int | None = size
         for chunk in chunks:
             if left is not None and len(chunk) >= left:
                 yield chunk[:left]
-                time.sleep(seconds)
+                pause(seconds)
                 chunk, left = chunk[left:], None
             elif left is not None:
                 left -= len(chunk)
             yield chunk
 
-    return Action(after=lambda request, response: _streamed(response, pieces))
+    def after(request: Request, response: Response) -> Response:
+        return _streamed(response, lambda chunks: pieces(chunks, request.environ["xnat.pause"]))
+
+    return Action(before=before, after=after)
 
 
 def delay(seconds: float) -> Action:
     """Wait before the first byte of the answer."""
 
     def before(request: Request, application: Application) -> None:
-        time.sleep(seconds)
+        application.pause(seconds)
 
     return Action(before=before)
 

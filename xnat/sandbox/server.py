@@ -34,6 +34,7 @@ log = logging.getLogger("xnat.sandbox")
 
 DRAIN_LIMIT = 4 * 1024 * 1024
 IDLE_SECONDS = 120
+PATIENCE = 5.0
 _EMPTY = {204, 304}
 
 
@@ -61,6 +62,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def serve(self) -> None:
         """Answer the request whose head has been read."""
+        if self.server.application.closing.is_set():  # what was sent ahead can still be read after a hang-up
+            self._hang_up()
+            return
         try:
             body = self._body()
         except ValueError as error:
@@ -126,6 +130,8 @@ class _Handler(BaseHTTPRequestHandler):
         except (ConnectionError, TimeoutError):  # the client has gone
             raise
         except Exception as error:  # the head is out: all that is left is to show that the body is incomplete
+            if self.server.application.store.closed:  # see Application
+                raise Disconnect from error
             log.exception("The body of %s %s failed", self.command, self.path)
             raise Disconnect from error
         self._write(pending + (b"0\r\n\r\n" if chunked else b""))
@@ -203,36 +209,50 @@ class _TCPServer(socketserver.ThreadingTCPServer):
     def __init__(self, address: tuple[str, int], application: Application, bandwidth: int) -> None:
         self.application = application
         self.bandwidth = bandwidth
-        self._open: set[socket.socket] = set()
-        self._guard = threading.Lock()
+        self._open: dict[socket.socket, threading.Thread] = {}
+        self._guard = threading.Condition()
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
         super().__init__(address, _Handler)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         with self._guard:
-            self._open.add(request)
+            # Accepted before the server ended, but begun only now: hang_up() did not see it.
+            late = self.application.closing.is_set()
+            if not late:
+                self._open[request] = threading.current_thread()
+        if late:
+            self.shutdown_request(request)
+            return
         try:
             super().process_request_thread(request, client_address)
         finally:
             with self._guard:
-                self._open.discard(request)
+                del self._open[request]
+                self._guard.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         log.debug("Connection of %s failed", client_address, exc_info=True)
 
     def hang_up(self) -> None:
-        """Close every open connection: threads that wait for a next request end."""
+        """Close every open connection, and wait for the threads that answer there, but not for ever."""
         with self._guard:
+            self.application.closing.set()
             for connection in self._open:
                 try:
                     connection.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     pass
+            # An answer that ends the server would wait for itself.
+            own = threading.current_thread()
+            self._guard.wait_for(lambda: not set(self._open.values()) - {own}, PATIENCE)
 
 
 class Server:
-    """Serves an application from a thread; ``url`` is where. ``stop()`` ends it and every connection at once."""
+    """Serves an application from a thread; ``url`` is where. ``stop()`` ends it and every connection.
+
+    Answers under way are waited for, so that they find what they need until they end, but no longer than PATIENCE.
+    """
 
     def __init__(self, application: Application, host: str = "127.0.0.1", port: int = 0, bandwidth: int = 0) -> None:
         self._tcp = _TCPServer((host, port), application, bandwidth)

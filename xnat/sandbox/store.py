@@ -45,7 +45,10 @@ __all__ = [
 
 
 class Store:
-    """The sandbox's memory; see the module's text for its areas."""
+    """The sandbox's memory; see the module's text for its areas.
+
+    :ivar closed: whether ``close()`` was called: whatever fails from then on fails because of that
+    """
 
     def __init__(self, data: str | Path | None = None, site_id: str = "XNAT") -> None:
         self._temporary = data is None
@@ -54,6 +57,7 @@ class Store:
         )
         self.folder.mkdir(parents=True, exist_ok=True)
         self.site_id = site_id
+        self.closed = False
         self.database = Database(None if self._temporary else self.folder / "sandbox.sqlite")
         self.files = Files(self.database, self.folder / "files")
         self.archive = Archive(self.database, self.files, site_id)
@@ -75,6 +79,7 @@ class Store:
 
     def close(self) -> None:
         """Close the database; a store without a data folder forgets everything."""
+        self.closed = True
         self.database.close()
         shutil.rmtree(self.folder / "scratch", ignore_errors=True)
         if self._temporary:
