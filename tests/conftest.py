@@ -10,9 +10,16 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 
 from tests.slow import is_slow
+
+# How long an input takes to make, or to be worked on, says more about what else the machine does.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 KEPT = ("XNAT_TEST_SERVER", "XNAT_TEST_USER", "XNAT_TEST_PASS")

@@ -43,27 +43,38 @@ from xnat.xpath import element
 from .guard import CODE, guarded
 
 
-def profile(quick: int, deep: int) -> Callable[[Any], Any]:
-    """Runs a property quickly always, and deeply where slow tests are run."""
+def profile(quick: int, deep: int, *inputs: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
+    """Runs a property of such inputs quickly always, and deeply where slow tests are run."""
 
     def decorate(function: Any) -> Any:
-        base = function
-        common = {"deadline": None, "suppress_health_check": list(HealthCheck)}
-
         @pytest.mark.filterwarnings("ignore:Duplicate name")  # of the zips that are made
         @pytest.mark.parametrize(
             "examples", [pytest.param(quick, id="quick"), pytest.param(deep, id="deep", marks=pytest.mark.slow)]
         )
         def test(examples: int) -> None:
-            # A copy: settings can be given to a function once, and both runs may be in one process.
-            copy = FunctionType(base.__code__, base.__globals__, base.__name__, base.__defaults__, base.__closure__)
-            copy.__dict__.update(base.__dict__)
-            settings(max_examples=examples, **common)(copy)()
+            # A copy: settings can be given to a function once, and both runs may be in one process. What given() made
+            # can't be copied: it would go on with the settings of the original.
+            copy = FunctionType(function.__code__, function.__globals__, function.__name__, None, function.__closure__)
+            count = settings(max_examples=examples, suppress_health_check=list(HealthCheck))
+            given(*inputs)(count(copy))()
 
-        test.__name__, test.__doc__, test.__module__ = base.__name__, base.__doc__, base.__module__
+        test.__name__, test.__doc__, test.__module__ = function.__name__, function.__doc__, function.__module__
         return test
 
     return decorate
+
+
+def test_properties_are_held_against_as_many_inputs_as_they_say() -> None:
+    seen: list[int] = []
+
+    @profile(7, 230, st.integers())
+    def counted(number: int) -> None:
+        seen.append(number)
+
+    for examples in (7, 230):
+        seen.clear()
+        counted(examples)
+        assert len(seen) == examples
 
 
 TEXT = st.text(max_size=40) | st.sampled_from(
@@ -106,8 +117,9 @@ TYPES = st.builds(
 )
 
 
-@profile(60, 400)
-@given(
+@profile(
+    60,
+    400,
     st.lists(TYPES | BODIES, max_size=5),
     st.sampled_from(["urn:t", "", "http://nrg.wustl.edu/xnat", "http://www.w3.org/2001/XMLSchema"]),
 )
@@ -123,8 +135,7 @@ def test_any_schema_gives_declarations_only(bodies: list[str], namespace: str) -
     assert all(str(problem).isprintable() for problem in model.problems)
 
 
-@profile(100, 1000)
-@given(st.binary(max_size=300), st.sampled_from([b"", b"<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema'>", b"<?xml version='1.0' encoding='utf-16'?>", b"<!DOCTYPE x ["]))  # fmt: skip
+@profile(100, 1000, st.binary(max_size=300), st.sampled_from([b"", b"<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema'>", b"<?xml version='1.0' encoding='utf-16'?>", b"<!DOCTYPE x ["]))  # fmt: skip
 def test_any_bytes_are_a_schema_or_a_problem(content: bytes, before: bytes) -> None:
     model = convert([SchemaDocument.of("test", before + content)], require_core=False)
     emit.check(emit.emit(model).source)
@@ -133,8 +144,9 @@ def test_any_bytes_are_a_schema_or_a_problem(content: bytes, before: bytes) -> N
 _REAL = Path(__file__).resolve().parents[2] / "xnat" / "sandbox" / "schemas" / "project.xsd"
 
 
-@profile(40, 300)
-@given(st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=12), st.integers(0, 30)), min_size=1, max_size=6))
+@profile(
+    40, 300, st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=12), st.integers(0, 30)), min_size=1, max_size=6)
+)
 def test_damaged_schemas(damage: list[tuple[float, bytes, int]]) -> None:
     """A real schema with pieces replaced: still read, or one problem."""
     content = _REAL.read_bytes()
@@ -145,8 +157,7 @@ def test_damaged_schemas(damage: list[tuple[float, bytes, int]]) -> None:
     emit.check(emit.emit(model).source)
 
 
-@profile(200, 2000)
-@given(st.text())
+@profile(200, 2000, st.text())
 def test_names_pass_the_gate(text: str) -> None:
     for name in (class_name(text), class_name(f"p:{text}"), attribute_name(text)):
         assert identifier(name) == name
@@ -164,8 +175,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-@profile(200, 2000)
-@given(JSON, st.booleans())
+@profile(200, 2000, JSON, st.booleans())
 def test_any_json_is_rows_or_an_error(value: Any, wrapped: bool) -> None:
     answer = {"ResultSet": {"Result": value}} if wrapped else value
     try:
@@ -179,8 +189,7 @@ def test_any_json_is_rows_or_an_error(value: Any, wrapped: bool) -> None:
             hash(row[column])
 
 
-@profile(200, 2000)
-@given(JSON, st.booleans())
+@profile(200, 2000, JSON, st.booleans())
 def test_any_json_is_an_item_or_an_error(value: Any, wrapped: bool) -> None:
     try:
         item = current_item({"items": [value]} if wrapped else value, "/x")
@@ -218,8 +227,7 @@ class _Subject:
     XSI_TYPE, KIND = "xnat:subjectData", "subject"
 
 
-@profile(150, 1500)
-@given(st.binary(max_size=200) | st.lists(st.lists(TEXT, max_size=4), max_size=5).map(lambda rows: "\n".join(",".join(row) for row in rows).encode("utf-8", "replace")),
+@profile(150, 1500, st.binary(max_size=200) | st.lists(st.lists(TEXT, max_size=4), max_size=5).map(lambda rows: "\n".join(",".join(row) for row in rows).encode("utf-8", "replace")),
        st.sampled_from([b"", b"subject_id,project,subject_label\n"]), st.sampled_from(["text/csv", "text/csv; charset=utf-16", "text/csv; charset=evil", "text/csv; charset=idna"]))  # fmt: skip
 def test_any_answer_to_a_search(content: bytes, before: bytes, kind: str) -> None:
     query = Query(_Subject, _Answer(before + content, kind))  # type: ignore[arg-type]
@@ -238,8 +246,7 @@ def test_any_answer_to_a_search(content: bytes, before: bytes, kind: str) -> Non
             assert str(error)
 
 
-@profile(200, 1500)
-@given(TEXT, TEXT)
+@profile(200, 1500, TEXT, TEXT)
 def test_search_documents_say_what_was_meant(value: str, path: str) -> None:
     """A value or field reads back from the XML as it was, and adds no elements."""
     field = SearchField(f"xnat:subjectData/{path}")
@@ -260,8 +267,7 @@ def test_search_documents_say_what_was_meant(value: str, path: str) -> None:
 # -- paths, names, files --------------------------------------------------------------------------------------------------------
 
 
-@profile(300, 3000)
-@given(st.lists(TEXT, min_size=1, max_size=4))
+@profile(300, 3000, st.lists(TEXT, min_size=1, max_size=4))
 def test_segments_survive_the_way_to_a_server(labels: list[str]) -> None:
     try:
         uri = uris.join("/data", *labels)
@@ -274,8 +280,7 @@ def test_segments_survive_the_way_to_a_server(labels: list[str]) -> None:
     assert uri.count("/") == len(labels) + 1
 
 
-@profile(300, 3000)
-@given(TEXT | st.text(alphabet="ab./%\\:~", max_size=300), st.booleans())
+@profile(300, 3000, TEXT | st.text(alphabet="ab./%\\:~", max_size=300), st.booleans())
 def test_file_names_are_reversible_and_stay_inside(label: str, windows: bool) -> None:
     name = safe_name(label, windows=windows)
     assert resolve_inside("/t", name) == Path("/t") / name
@@ -284,8 +289,7 @@ def test_file_names_are_reversible_and_stay_inside(label: str, windows: bool) ->
         assert original_name(name) == label
 
 
-@profile(200, 2000)
-@given(TEXT, TEXT)
+@profile(200, 2000, TEXT, TEXT)
 def test_keys_can_not_end_a_predicate(name: str, key: str) -> None:
     try:
         path = element("fields/field", "name", key)
@@ -305,8 +309,14 @@ MEMBERS = st.lists(
 )  # fmt: skip
 
 
-@profile(80, 500)
-@given(MEMBERS, st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]), st.floats(0, 1), st.binary(max_size=4))
+@profile(
+    80,
+    500,
+    MEMBERS,
+    st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]),
+    st.floats(0, 1),
+    st.binary(max_size=4),
+)
 def test_any_archive_stays_inside(
     members: list[tuple[str, bytes, int]], method: int, place: float, damage: bytes
 ) -> None:
@@ -336,8 +346,9 @@ def test_any_archive_stays_inside(
         assert os.listdir(folder) == ["target"]
 
 
-@profile(200, 2000)
-@given(
+@profile(
+    200,
+    2000,
     st.binary(max_size=200),
     st.sampled_from([b"", b"PK\x03\x04", struct.pack("<4s5H3L2H", b"PK\x03\x04", 20, 8, 8, 0, 0, 0, 0, 0, 1, 0)]),
 )
@@ -349,8 +360,7 @@ def test_any_bytes_are_no_crash_of_the_unpacker(content: bytes, before: bytes) -
             assert str(error)
 
 
-@profile(200, 2000)
-@given(st.lists(st.sampled_from([b"machine", b"login", b"password", b"default", b"macdef", b"account", b"\n", b" ", b'"', b"#", b"\\", b"x", b"\xff"]) | st.binary(max_size=4), max_size=20).map(b" ".join))  # fmt: skip
+@profile(200, 2000, st.lists(st.sampled_from([b"machine", b"login", b"password", b"default", b"macdef", b"account", b"\n", b" ", b'"', b"#", b"\\", b"x", b"\xff"]) | st.binary(max_size=4), max_size=20).map(b" ".join))  # fmt: skip
 def test_any_netrc_is_entries_or_an_error(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "netrc"
@@ -362,8 +372,9 @@ def test_any_netrc_is_entries_or_an_error(content: bytes) -> None:
             assert str(path) in str(error)
 
 
-@profile(200, 2000)
-@given(
+@profile(
+    200,
+    2000,
     st.binary(max_size=300),
     st.sampled_from([b"", b"<html>", b"<!-- ", b"<form action=", b"<h3>", b"<title>", b"<?xml "]),
     st.text(max_size=10),
@@ -376,8 +387,7 @@ def test_any_page_is_looked_through(body: bytes, before: bytes, charset: str) ->
     assert len(pages.reason(page)) <= 200
 
 
-@profile(200, 2000)
-@given(st.text(max_size=60), st.sampled_from(["", "//", "http://", "/", "https://127.0.0.1@", "http:"]))
+@profile(200, 2000, st.text(max_size=60), st.sampled_from(["", "//", "http://", "/", "https://127.0.0.1@", "http:"]))
 def test_only_one_origin_is_the_same(location: str, before: str) -> None:
     """Whatever a Location says: if we take it for our server, so does the library that opens connections."""
     from urllib3.util import parse_url

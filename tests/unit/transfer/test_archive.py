@@ -204,7 +204,7 @@ def test_encrypted_and_exotic_members_are_refused() -> None:
 PIECES = st.sampled_from([b"", b"PK\x07\x08", b"PK\x03\x04", b"0" * 5000, noise(3000), b"PK", b"\x07\x08"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.lists(PIECES, max_size=6).map(b"".join), max_size=5),
     st.booleans(),
@@ -218,7 +218,7 @@ def test_any_zip_is_read_like_zipfile_does(contents: list[bytes], streamed: bool
     assert [(member.name, b"".join(stream.read())) for member in stream] == members
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=500), st.booleans(), st.sampled_from([0, 8]), st.floats(0, 0.999))
 def test_a_cut_zip_is_never_taken_for_a_whole_one(content: bytes, streamed: bool, method: int, part: float) -> None:
     data = make_zip([("a", content), ("b", content)], streamed=streamed, method=method)
@@ -226,7 +226,7 @@ def test_a_cut_zip_is_never_taken_for_a_whole_one(content: bytes, streamed: bool
         list(ZipStream([data[: int(len(data) * part)]]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=300))
 def test_garbage_is_an_error_of_ours(garbage: bytes) -> None:
     with pytest.raises(BadZipError):

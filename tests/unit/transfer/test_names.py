@@ -14,7 +14,7 @@ from xnat.transfer.names import original_name, resolve_inside, safe_name, safe_p
 LABELS = st.text(alphabet=st.characters(), max_size=60) | st.text(alphabet="./\\%25aCON nul\0\n:~", max_size=12)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(LABELS, st.booleans())
 def test_round_trip(label: str, windows: bool) -> None:
     name = safe_name(label, windows=windows)
@@ -23,7 +23,7 @@ def test_round_trip(label: str, windows: bool) -> None:
         assert original_name(name) == label
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(LABELS)
 def test_names_are_harmless(label: str) -> None:
     name = safe_name(label, windows=True)
@@ -35,13 +35,13 @@ def test_names_are_harmless(label: str) -> None:
     assert not name.lower().startswith(".xnat-")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(LABELS, LABELS)
 def test_different_labels_get_different_names(first: str, second: str) -> None:
     assert (safe_name(first) == safe_name(second)) == (first == second)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(LABELS, min_size=1, max_size=4))
 def test_paths_of_safe_names_stay_inside(labels: list[str]) -> None:
     place = resolve_inside("/somewhere/target", safe_path(*labels))
@@ -50,14 +50,14 @@ def test_paths_of_safe_names_stay_inside(labels: list[str]) -> None:
     assert len(place.parts) == 3 + len(labels)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(min_size=200, max_size=400))
 def test_long_labels_are_cut_and_stay_different(label: str) -> None:
     assert safe_name(label) != safe_name(label + "x")
     assert len(safe_name(label).encode()) <= 255
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_ #%&?*'()-]{0,20}[A-Za-z0-9_]\.dcm", fullmatch=True))
 def test_usual_names_are_kept_on_posix(label: str) -> None:
     name = safe_name(label, windows=False)
