@@ -78,6 +78,14 @@ def only_loopback() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """The address of a server that isn't there. Its port is taken, so that nobody begins to listen there meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Any]:
     """A server for the session: a sandbox, or the one of XNAT_TEST_SERVER (then it only has url, user and password).

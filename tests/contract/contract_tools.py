@@ -15,6 +15,8 @@ from typing import Any
 import pydicom.data
 import requests
 
+from tests.waiting import PATIENCE
+
 DICOM = Path(pydicom.data.__file__).parent / "test_files"
 MR = "MR_small.dcm"
 CT = "CT_small.dcm"
@@ -93,7 +95,7 @@ class Api:
         return uri
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     """Whether a condition comes true: real servers move and delete prearchive sessions in their own time."""
     end = time.monotonic() + seconds
     while not condition():

@@ -11,15 +11,14 @@ import io
 import json
 import pickle
 import re
-import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import xnat
+from tests.waiting import wait_until
 from xnat import constants, exceptions
 from xnat.sandbox import Sandbox, faults
 from xnat.utils import mixedproperty
@@ -34,14 +33,6 @@ def resource(world: Any) -> Any:
     return world.resources["PROTOCOL"]
 
 
-def wait_for(condition: Callable[[], object]) -> None:
-    """Until a thread has done what the condition asks for."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 # -- 0.3.16: the session -----------------------------------------------------------------------------------------------
 
 
@@ -50,7 +41,7 @@ def test_a80_setting_keepalive_sends_a_heartbeat(session: Any, server: Sandbox) 
         with server.record() as asked:
             session.keepalive = interval
             assert session.keepalive is True
-            wait_for(lambda asked=asked: list(asked))
+            wait_until(lambda asked=asked: list(asked))
         assert [f"{entry.method} {entry.path}" for entry in asked] == ["GET /data/JSESSION"]
     with server.record() as asked:
         for nothing in (0, False):
@@ -67,7 +58,7 @@ def test_a80_keepalive_can_be_set_while_the_server_is_away(
 ) -> None:
     server.faults.add(faults.status(404), path="^/data/JSESSION$", times=None)
     session.keepalive = 100
-    wait_for(lambda: "Heartbeat failed" in caplog.text)
+    wait_until(lambda: "Heartbeat failed" in caplog.text)
     assert session.keepalive is True
     server.faults.clear()
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import socket
 import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +17,7 @@ import pytest
 from werkzeug.wrappers import Response
 
 import xnat
+from tests.waiting import wait_until
 from xnat import _effects
 from xnat.exceptions import XNATConflictError, XNATConnectionError, XNATError, XNATResponseError, XNATTransferError
 from xnat.sandbox import Sandbox, faults
@@ -175,20 +176,13 @@ def test_heartbeats_survive_a_server_that_is_away(server: Sandbox) -> None:
         session.client.retry.sleep = lambda seconds: None
         down = server.faults.add(faults.close(), path="/data/JSESSION", times=None)
         session.keepalive = 0.05
-        wait_for(lambda: down.hits >= 12)
+        wait_until(lambda: down.hits >= 12)
         assert session.keepalive
         server.faults.clear()
         server.expire_sessions()
         with server.record() as requests:
-            wait_for(lambda: any(entry.path == "/data/JSESSION" and entry.status == 200 for entry in list(requests)))
+            wait_until(lambda: any(entry.path == "/data/JSESSION" and entry.status == 200 for entry in list(requests)))
         assert session.keepalive
-
-
-def wait_for(there: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not there():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 # -- answers that are lost --------------------------------------------------------------------------------------------
@@ -348,7 +342,7 @@ def test_effect_that_can_not_be_looked_for(server: Sandbox, waiting: Any, quick:
 def test_nothing_is_looked_for_if_nothing_went_out(session: Any, server: Sandbox, waiting: Any) -> None:
     server._server.stop()
     session.client.retry.sleep = lambda seconds: None
-    with pytest.raises(XNATConnectionError) as caught:
+    with contextlib.closing(Gone(server.url)), pytest.raises(XNATConnectionError) as caught:
         waiting.archive()
     assert not caught.value.sent
     assert "found out" not in str(caught.value)
@@ -357,12 +351,19 @@ def test_nothing_is_looked_for_if_nothing_went_out(session: Any, server: Sandbox
 # -- outage -----------------------------------------------------------------------------------------------------------
 
 
-class Dead:
-    """Listens where a server was, and closes every connection at once."""
+class Gone:
+    """Takes the port of a server that has ended, so that nobody else gets it: what connects there is refused."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, url: str) -> None:
+        self.url = url
         self.connections = 0
-        self._socket = socket.create_server(("127.0.0.1", port))
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", int(url.rpartition(":")[2])))
+
+    def hang_up(self) -> None:
+        """From now on, listen, and close every connection at once."""
+        self._socket.listen(128)
         threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self) -> None:
@@ -375,12 +376,14 @@ class Dead:
             connection.close()
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):  # it may never have listened
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
 
 @pytest.fixture
-def outage() -> Iterator[tuple[Any, list[float], str]]:
-    """A session whose server went away; the seconds it waited; the server's address."""
+def outage() -> Iterator[tuple[Any, list[float], Gone]]:
+    """A session whose server went away; the seconds it waited; what is in the server's place."""
     waits: list[float] = []
     with Sandbox() as server, connect(server, keepalive=False) as session:
         project = session.classes.ProjectData(parent=session, name="P")
@@ -388,7 +391,8 @@ def outage() -> Iterator[tuple[Any, list[float], str]]:
         session.client.retry.sleep = waits.append
         session.client.retry.budget = RetryBudget(refill=0)
         server._server.stop()
-        yield session, waits, server.url
+        with contextlib.closing(Gone(server.url)) as gone:
+            yield session, waits, gone
 
 
 def ask(session: Any, number: int) -> None:
@@ -404,15 +408,15 @@ def ask(session: Any, number: int) -> None:
     calls[number % len(calls)]()
 
 
-def test_outage_of_a_server_that_refuses(outage: tuple[Any, list[float], str]) -> None:
-    session, waits, url = outage
+def test_outage_of_a_server_that_refuses(outage: tuple[Any, list[float], Gone]) -> None:
+    session, waits, gone = outage
     attempts = 0
     for number in range(200):
         with pytest.raises(XNATConnectionError) as caught:
             ask(session, number)
         attempts += caught.value.attempts
-        assert caught.value.host == url
-        assert url in str(caught.value)
+        assert caught.value.host == gone.url
+        assert gone.url in str(caught.value)
         assert "Connection refused" in str(caught.value)
         assert (f"after {caught.value.attempts} attempts" in str(caught.value)) == (caught.value.attempts > 1)
     print(f"200 calls, {attempts} attempts")
@@ -420,17 +424,14 @@ def test_outage_of_a_server_that_refuses(outage: tuple[Any, list[float], str]) -
     assert 200 < attempts <= 220
 
 
-def test_outage_of_a_server_that_hangs_up(outage: tuple[Any, list[float], str]) -> None:
-    session, _, url = outage
-    dead = Dead(int(url.rpartition(":")[2]))
-    try:
-        for number in range(200):
-            with pytest.raises(XNATError, match=r"RemoteDisconnected|ConnectionReset|Connection reset"):
-                ask(session, number)
-        print(f"200 calls, {dead.connections} connections")
-        assert 200 < dead.connections <= 220
-    finally:
-        dead.close()
+def test_outage_of_a_server_that_hangs_up(outage: tuple[Any, list[float], Gone]) -> None:
+    session, _, gone = outage
+    gone.hang_up()
+    for number in range(200):
+        with pytest.raises(XNATError, match=r"RemoteDisconnected|ConnectionReset|Connection reset"):
+            ask(session, number)
+    print(f"200 calls, {gone.connections} connections")
+    assert 200 < gone.connections <= 220
 
 
 def test_transfer_in_an_outage_ends_soon(tmp_path: Path) -> None:
@@ -452,8 +453,6 @@ def test_transfer_in_an_outage_ends_soon(tmp_path: Path) -> None:
         assert contents(tmp_path) == expected
 
 
-def test_connecting_during_an_outage_says_so() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with pytest.raises(XNATConnectionError, match=f"Could not connect to http://127.0.0.1:{port}.*refused"):
-        xnat.connect(f"http://127.0.0.1:{port}", user="admin", password="admin")
+def test_connecting_during_an_outage_says_so(nobody: str) -> None:
+    with pytest.raises(XNATConnectionError, match=f"Could not connect to {nobody}.*refused"):
+        xnat.connect(nobody, user="admin", password="admin")

@@ -39,7 +39,7 @@ def test_digests_off_is_a_warning(tmp_path: Path) -> None:
     assert rows["ranges"]["finding"].startswith("honoured")
 
 
-def test_what_is_wrong_comes_with_advice(site: Sandbox, tmp_path: Path) -> None:
+def test_what_is_wrong_comes_with_advice(site: Sandbox, nobody: str, tmp_path: Path) -> None:
     cli = Cli(tmp_path, site)
 
     def failed(*words: str, **environ: str) -> dict[str, str]:
@@ -49,7 +49,7 @@ def test_what_is_wrong_comes_with_advice(site: Sandbox, tmp_path: Path) -> None:
         assert first["advice"]
         return first
 
-    assert failed("--server", "http://127.0.0.1:9")["check"] == "connection"
+    assert failed("--server", nobody)["check"] == "connection"
     assert failed("--server", "http://no-such-host.invalid")["check"] == "dns"
     assert failed("--server", site.url.replace("http", "https"))["check"] == "tls"
     assert failed(XNAT_PASS="wrong")["check"] == "login"

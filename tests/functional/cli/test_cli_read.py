@@ -116,17 +116,16 @@ def test_model(cli: Cli, tmp_path: Path) -> None:
     assert {"type": "xnat:mrSessionData", "class": "MrSessionData"} in cli.ok("model", "--list", "--json").json
 
 
-def test_config_file_profiles(site: Sandbox, tmp_path: Path) -> None:
+def test_config_file_profiles(site: Sandbox, nobody: str, tmp_path: Path) -> None:
     (tmp_path / "config.ini").write_text(
-        "[default]\nserver = http://127.0.0.1:9\n\n"
-        f"[site]\nserver = {site.url}\nuser = admin\nnetrc = {tmp_path}/netrc\n"
+        f"[default]\nserver = {nobody}\n\n[site]\nserver = {site.url}\nuser = admin\nnetrc = {tmp_path}/netrc\n"
     )
     host = site.url.split("/")[2].split(":")[0]
     (tmp_path / "netrc").write_text(f'machine {host} login admin password "{PASSWORD}"\n')
     (tmp_path / "netrc").chmod(0o600)
     cli = Cli(tmp_path, XNAT_CONFIG=str(tmp_path / "config.ini"))
     assert cli.ok("whoami", "--profile", "site", "--json").json["server_from"] == "profile site"
-    assert "127.0.0.1:9" in cli.fails(5, "ls")
+    assert nobody in cli.fails(5, "ls")
     assert "site" in cli.fails(2, "ls", "--profile", "other")
     (tmp_path / "netrc").chmod(0o644)
     assert "chmod 600" in cli.fails(3, "ls", "--profile", "site")
@@ -134,13 +133,13 @@ def test_config_file_profiles(site: Sandbox, tmp_path: Path) -> None:
     assert "netrc" in cli.fails(2, "ls", "--profile", "site")
 
 
-def test_errors_are_one_line_and_codes_are_told_apart(site: Sandbox, tmp_path: Path) -> None:
+def test_errors_are_one_line_and_codes_are_told_apart(site: Sandbox, nobody: str, tmp_path: Path) -> None:
     cli = Cli(tmp_path, site)
     wrong = cli.fails(3, "ls", XNAT_PASS="wrong-" + PASSWORD)
     assert wrong.count("\n") == 1
     assert "xnat login" in wrong
     assert "admits no guests" in cli.fails(3, "ls", XNAT_USER="", XNAT_PASS="")
-    assert "xnat doctor" in cli.fails(5, "ls", "--server", "http://127.0.0.1:9")
+    assert "xnat doctor" in cli.fails(5, "ls", "--server", nobody)
     rule = site.faults.add(path="/data/projects$", times=None, action=faults.status(500))
     try:
         assert cli.fails(5, "ls").count("\n") == 1
