@@ -56,5 +56,8 @@ def _message(source: socket.socket) -> bytes:
     head, _, body = found.partition(b"\r\n\r\n")
     lengths = [int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     while lengths and len(body) < lengths[0]:
-        body += source.recv(1 << 16)
+        piece = source.recv(1 << 16)
+        if not piece:
+            return b""
+        body += piece
     return head + b"\r\n\r\n" + body

@@ -6,6 +6,8 @@ import contextlib
 import socket
 import threading
 
+from tests.waiting import PATIENCE
+
 LOGGED_IN = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok"
 
 
@@ -25,7 +27,7 @@ class RawServer:
         self.port = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
+        self._open: dict[socket.socket, threading.Thread] = {}
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
@@ -35,8 +37,8 @@ class RawServer:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
-            self._open.add(connection)
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            self._open[connection] = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+            self._open[connection].start()
 
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:
@@ -65,7 +67,10 @@ class RawServer:
             if line.lower().startswith(b"content-length:"):
                 length = int(line.split(b":")[1])
         while len(body) < length:
-            body += connection.recv(65536)
+            piece = connection.recv(65536)
+            if not piece:
+                return b""
+            body += piece
         return head + b"\r\n\r\n" + body
 
     @property
@@ -77,8 +82,9 @@ class RawServer:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-        for connection in list(self._open):
+        self._thread.join(PATIENCE)
+        for connection, thread in self._open.items():
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-            connection.close()
-        self._thread.join(5)
+            # It closes the connection. Closed here, its number might be another's by the time the thread reads from it.
+            thread.join(PATIENCE)
