@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -75,8 +74,3 @@ def no_faults(request: pytest.FixtureRequest) -> Iterator[None]:
         request.getfixturevalue("hostile").faults.clear()
         if "session" in request.fixturenames:
             request.getfixturevalue("session").clearcache()
-
-
-def peak_kilobytes() -> int:
-    """The most memory this process ever had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
