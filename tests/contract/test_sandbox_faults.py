@@ -91,7 +91,7 @@ def test_stall(own_sandbox: Any, api: Api) -> None:
 
 
 def test_delay_and_timeout(own_sandbox: Any, api: Api) -> None:
-    own_sandbox.faults.add(faults.delay(1), path="/files/a")
+    own_sandbox.faults.add(faults.delay(60), path="/files/a")
     with pytest.raises(requests.Timeout):
         api.http.get(own_sandbox.url + FILE, timeout=0.2)
 

@@ -141,7 +141,7 @@ def test_a51_paths_are_rest_paths_and_timeouts_one_number_or_two(archive: Any, d
         assert archive.get(path, timeout=(5, 30)).status_code == 200
     with pytest.raises(exceptions.XNATValueError, match="should start with a /"):
         archive.get("data/projects")
-    demo.faults.add(faults.delay(1.0), path="^/data/projects$", times=9)
+    demo.faults.add(faults.delay(20), path="^/data/projects$", times=9)
     with pytest.raises(exceptions.XNATTimeoutError):
         archive.post("/data/projects", timeout=(5, 0.1))
     demo.faults.clear()

@@ -78,7 +78,7 @@ def test_a80_request_timeout_is_that_of_everything_the_session_asks(
     session.request_timeout = (5, 0.1)
     session.request_timeout = 0.2
     assert session.request_timeout == 0.2
-    server.faults.add(faults.delay(3.0), path="protocol.txt|/services/refresh", times=None)
+    server.faults.add(faults.delay(60), path="protocol.txt|/services/refresh", times=None)
     with pytest.raises(exceptions.XNATTimeoutError):
         session.download_stream(file.uri, io.BytesIO())
     with pytest.raises(exceptions.XNATTimeoutError):
@@ -469,7 +469,7 @@ def test_everything_may_be_named_as_words_of_paths_are(
 
 
 def test_b3_pilot_timeout_is_that_of_connecting_only(server: Sandbox) -> None:
-    server.faults.add(faults.delay(3), path=r"^/$", times=None)
+    server.faults.add(faults.delay(60), path=r"^/$", times=None)
     with pytest.raises(exceptions.XNATConnectionError):
         xnat.connect(server.url, server.user, server.password, pilot_timeout=0.2)
     server.faults.clear()

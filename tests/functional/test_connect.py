@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import xnat
+from tests.waiting import PATIENCE
 from xnat import exceptions
 from xnat.sandbox import Sandbox, faults
 
@@ -65,23 +66,17 @@ def test_failing_logout_does_not_hide_the_users_error(server: Sandbox) -> None:
 
 
 def test_dropped_session_is_collected_with_thread_and_file(server: Sandbox) -> None:
-    before = generated_files()
+    before, others = generated_files(), set(threading.enumerate())
     session = connect(server)
     list(session.projects)
+    (thread,) = [one for one in threading.enumerate() if one.name == "xnat-keepalive" and one not in others]
     gone = weakref.ref(session)
     del session
     gc.collect()
     assert gone() is None
     assert generated_files() - before == set()
-    assert [
-        thread for thread in threading.enumerate() if thread.name == "xnat-keepalive" and thread.is_alive()
-    ] == [] or (
-        all(
-            thread.join(5) or not thread.is_alive()
-            for thread in threading.enumerate()
-            if thread.name == "xnat-keepalive"
-        )
-    )
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
 
 
 def test_wrong_password(server: Sandbox) -> None:

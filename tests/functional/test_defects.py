@@ -627,7 +627,7 @@ def test_w33_target_folders_are_made(world: Any, tmp_path: Path) -> None:
 
 def test_w35_every_transfer_has_a_timeout(world: Any, session: Any, server: Sandbox, tmp_path: Path) -> None:
     file = world.resources["PROTOCOL"].files["protocol.txt"]
-    server.faults.add(faults.stall(2, 1.0), path="/files/protocol.txt", times=None)
+    server.faults.add(faults.stall(2, 60), path="/files/protocol.txt", times=None)
     with pytest.raises(exceptions.XNATError):
         session.download(file.uri, tmp_path / "x", verbose=False, timeout=(5, 0.1))
     assert session.client.timeout[1] is not None

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import xnat
+from tests.waiting import PATIENCE
 from xnat import pickling
 from xnat.exceptions import XNATAuthError, XNATLoginFailedError
 
@@ -281,18 +282,18 @@ def test_a_fork_while_threads_hold_every_lock(world: Any, session: Any) -> None:
             session.classes._lock, pickling._process.lock,
         ):  # fmt: skip
             held.set()
-            free.wait(30)
+            free.wait(PATIENCE)
 
     thread = threading.Thread(target=hold)
     thread.start()
-    held.wait(10)
+    held.wait(PATIENCE)
     context = multiprocessing.get_context("fork")
     queue = context.SimpleQueue()
     child = context.Process(target=read_in_child, args=(session, queue))
     child.start()
     free.set()
     thread.join()
-    child.join(30)
+    child.join(PATIENCE)
     hung = child.is_alive()
     child.kill()
     assert not hung

@@ -13,7 +13,6 @@ FOUND = [(path.parent.name, path) for path in sorted(FINDINGS.glob("*/*")) if pa
 
 
 @pytest.mark.parametrize(("name", "path"), FOUND, ids=[f"{name}-{path.name[:40]}" for name, path in FOUND])
-@pytest.mark.timeout(30)
 def test_findings(name: str, path: Path) -> None:
     TARGETS[name](path.read_bytes())
 

@@ -108,7 +108,6 @@ def answer(server: Sandbox, body: str, path: str, query: str | None = None) -> N
         lambda listing, name: listing == "subjects" and (name in SHAPES or name.startswith("label")),
     ),
 )
-@pytest.mark.timeout(60)
 def test_listings(hostile: Sandbox, session: Any, tmp_path: Path, listing: str, name: str) -> None:
     answer(hostile, LISTINGS[name], f"/{listing}$")
     parent = session.projects["P"] if listing == "experiments" else session
@@ -193,7 +192,6 @@ LOOKS: dict[str, Callable[[Any], Any]] = {
         lambda name: name in SHAPES or name.endswith(FEW) and name.startswith(("child", "xsi")),
     ),
 )
-@pytest.mark.timeout(60)
 def test_items(hostile: Sandbox, session: Any, tmp_path: Path, name: str) -> None:
     answer(hostile, ITEMS[name], "^/data/subjects/XNAT_S1$")
     with guarded(tmp_path):

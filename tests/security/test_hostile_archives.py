@@ -168,7 +168,6 @@ ARCHIVES: list[tuple[str, bytes, set[str] | None]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(("name", "data", "expected"), ARCHIVES, ids=[name for name, _, _ in ARCHIVES])
 def test_archives(kept_inside: Path, name: str, data: bytes, expected: set[str] | None) -> None:
     (kept_inside / "mine.txt").write_text("mine")

@@ -31,7 +31,7 @@ Make = Callable[..., RawServer]
 
 def client_of(server: RawServer, **options: Any) -> HTTPClient:
     client = HTTPClient(
-        server.url, retry=RetryPolicy(sleep=lambda seconds: None), environ={}, timeout=(2, 2), **options
+        server.url, retry=RetryPolicy(sleep=lambda seconds: None), environ={}, timeout=(30, 30), **options
     )
     client.jsession = SESSION
     return client
@@ -118,7 +118,6 @@ HEADS: list[tuple[str, bytes, bytes | None]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize(("name", "sent", "content"), HEADS, ids=[name for name, _, _ in HEADS])
 def test_heads(raw_server: Make, name: str, sent: bytes, content: bytes | None, stream: bool) -> None:

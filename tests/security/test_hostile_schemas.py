@@ -262,7 +262,6 @@ FILES: list[tuple[str, bytes, bool]] = [
 
 
 @pytest.mark.parametrize(("name", "content", "skipped"), FILES, ids=[name for name, _, _ in FILES])
-@pytest.mark.timeout(60)
 def test_broken_and_malicious_files(tmp_path: Path, name: str, content: bytes, skipped: bool) -> None:
     good = SchemaDocument.of("good", schema('<xs:complexType name="good"/>', f'{XS} targetNamespace="urn:good"'))
     with guarded(tmp_path):

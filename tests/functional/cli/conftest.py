@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import xnat
+from tests.waiting import PATIENCE
 from xnat.sandbox import Sandbox
 
 PASSWORD = "t0p-secret-pässword"
@@ -68,7 +69,7 @@ class Cli:
             [*self.command, *words],
             input=input.encode(),
             capture_output=True,
-            timeout=60,
+            timeout=PATIENCE,
             cwd=self.home,
             env={**self.environ, **environ},
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE, killed_at_last
 from xnat.sandbox import Sandbox
 
 from .conftest import JSESSION, PASSWORD, Cli
@@ -130,13 +131,16 @@ def test_the_keyring_keeps_it_if_chosen(own: Sandbox, stranger: Cli, tmp_path: P
 def test_login_asks_at_a_terminal(own: Sandbox, stranger: Cli) -> None:
     spawn = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
     seen = b""
-    with subprocess.Popen(
-        [sys.executable, "-c", spawn, *stranger.command, "login", own.url],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=stranger.environ,
-        cwd=stranger.home,
-    ) as process:
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", spawn, *stranger.command, "login", own.url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=stranger.environ,
+            cwd=stranger.home,
+        ) as process,
+        killed_at_last(process),
+    ):
         assert process.stdin is not None
         assert process.stdout is not None
         for prompt, answer in ((b"User at", "admin"), (b"Password of admin", PASSWORD)):
@@ -147,7 +151,7 @@ def test_login_asks_at_a_terminal(own: Sandbox, stranger: Cli) -> None:
             process.stdin.flush()
         while chunk := os.read(process.stdout.fileno(), 4096):
             seen += chunk
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
     assert b"logged in to" in seen
     stranger.check(seen.decode())
     stranger.ok("ls")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE, killed_at_last
 from xnat.sandbox import Sandbox, faults
 
 from .conftest import PASSWORD, Cli
@@ -164,7 +165,7 @@ def test_debug_shows_a_traceback_and_no_secret(site: Sandbox, tmp_path: Path) ->
 
     cli = Cli(tmp_path, site)
     done = subprocess.run(
-        [*cli.command, "ls", "nix", "--debug"], capture_output=True, env=cli.environ, cwd=tmp_path, timeout=60
+        [*cli.command, "ls", "nix", "--debug"], capture_output=True, env=cli.environ, cwd=tmp_path, timeout=PATIENCE
     )
     shown = (done.stdout + done.stderr).decode()
     assert done.returncode == 4
@@ -176,15 +177,18 @@ def test_debug_shows_a_traceback_and_no_secret(site: Sandbox, tmp_path: Path) ->
 def test_a_reader_that_goes_away_is_no_error(cli: Cli) -> None:
     import subprocess
 
-    with subprocess.Popen(
-        [*cli.command, "ls"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=cli.environ,
-        cwd=cli.home,
-    ) as process:
+    with (
+        subprocess.Popen(
+            [*cli.command, "ls"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=cli.environ,
+            cwd=cli.home,
+        ) as process,
+        killed_at_last(process),
+    ):
         assert process.stdout is not None
         process.stdout.close()
         assert process.stderr is not None
         assert process.stderr.read() == b""
-        assert process.wait(20) == 141
+        assert process.wait(PATIENCE) == 141

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE, killed_at_last
 from xnat.cli import COMMANDS, main
 
 from .conftest import Cli
@@ -38,14 +39,18 @@ def test_help_imports_nothing_heavy(alone: Cli) -> None:
 def test_help_starts_quickly(alone: Cli) -> None:
     import resource
 
-    def once() -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        alone.run("--help")
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    def best(*words: str) -> float:
+        """The time of the processor, and the least of a few: what else the machine does says nothing about us."""
+        found = []
+        for _ in range(3):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run([*alone.command[:-2], *words], check=True, stdout=subprocess.PIPE, env=alone.environ)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            found.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        return min(found)
 
-    # The time of the processor, and the best of a few: what else the machine does says nothing about us.
-    assert min(once() for _ in range(3)) <= 0.15
+    # By what Python alone takes here: how quick the processor is says nothing about us either. requests alone is more.
+    assert best("-m", "xnat", "--help") <= 3 * best("-c", "import argparse") + 0.05
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -108,15 +113,16 @@ def test_completion_scripts_are_valid(alone: Cli) -> None:
 def test_sandbox_serves_until_it_is_interrupted(alone: Cli) -> None:
     import signal
 
-    with subprocess.Popen(
-        [*alone.command, "sandbox", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=alone.environ
-    ) as process:
+    with (
+        subprocess.Popen(
+            [*alone.command, "sandbox", "--port", "0"], stdout=subprocess.PIPE, env=alone.environ
+        ) as process,
+        killed_at_last(process),
+    ):
         assert process.stdout is not None
         url = process.stdout.readline().decode().strip()
-        try:
-            environ = {"XNAT_HOST": url, "XNAT_USER": "admin", "XNAT_PASS": "admin"}
-            assert alone.ok("rest", "get", "/xapi/siteConfig/buildInfo", **environ).json["version"] == "1.8.9"
-            assert alone.ok("ls", "--csv", **environ).csv == []
-        finally:
-            process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        environ = {"XNAT_HOST": url, "XNAT_USER": "admin", "XNAT_PASS": "admin"}
+        assert alone.ok("rest", "get", "/xapi/siteConfig/buildInfo", **environ).json["version"] == "1.8.9"
+        assert alone.ok("ls", "--csv", **environ).csv == []
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 0

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE, killed_at_last, wait_until
 from xnat.sandbox import Sandbox, faults
 
 from .conftest import Cli, fill
@@ -109,14 +109,17 @@ def on_a_terminal(cli: Cli, *words: str, answer: str = "") -> tuple[int, str, st
     import pty
 
     parent, child = pty.openpty()
-    with subprocess.Popen(
-        [*cli.command, *words],
-        stdin=child,
-        stderr=child,
-        stdout=subprocess.PIPE,
-        env={**cli.environ, "TERM": "xterm"},
-        cwd=cli.home,
-    ) as process:
+    with (
+        subprocess.Popen(
+            [*cli.command, *words],
+            stdin=child,
+            stderr=child,
+            stdout=subprocess.PIPE,
+            env={**cli.environ, "TERM": "xterm"},
+            cwd=cli.home,
+        ) as process,
+        killed_at_last(process),
+    ):
         os.close(child)
         if answer:
             os.write(parent, answer.encode())
@@ -131,7 +134,7 @@ def on_a_terminal(cli: Cli, *words: str, answer: str = "") -> tuple[int, str, st
             seen += chunk
         assert process.stdout is not None
         out = process.stdout.read().decode()
-        code = process.wait(30)
+        code = process.wait(PATIENCE)
     os.close(parent)
     cli.check(seen.decode())
     return code, seen.decode(), out
@@ -166,15 +169,20 @@ def test_delete_asks(own: Sandbox, own_cli: Cli) -> None:
 
 def test_interrupted_is_130(own: Sandbox, own_cli: Cli) -> None:
     # The first request hangs, the interruption comes meanwhile; later ones (the logout) are answered.
-    own.faults.add(path="^/data/projects$", action=faults.delay(5))
-    with subprocess.Popen(
-        [*own_cli.command, "ls"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=own_cli.environ, cwd=own_cli.home
-    ) as process:
-        end = time.monotonic() + 20
-        while not any(entry.path == "/data/projects" for entry in list(own.requests)) and time.monotonic() < end:
-            time.sleep(0.02)
+    own.faults.add(path="^/data/projects$", action=faults.delay(10 * PATIENCE))
+    with (
+        subprocess.Popen(
+            [*own_cli.command, "ls"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=own_cli.environ,
+            cwd=own_cli.home,
+        ) as process,
+        killed_at_last(process),
+    ):
+        wait_until(lambda: any(entry.path == "/data/projects" for entry in list(own.requests)))
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert err.decode() == "xnat: interrupted\n"
     assert not own.application.sessions._sessions

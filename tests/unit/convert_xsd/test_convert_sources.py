@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from tests.waiting import PATIENCE
 from xnat.convert_xsd.sources import MAX_SCHEMAS, from_1_6, from_xapi, list_1_6, list_1_7
 from xnat.exceptions import XNATResponseError
 
@@ -102,7 +103,7 @@ def test_very_long_lists_are_cut():
 
 
 def test_schemas_are_fetched_in_parallel():
-    together = threading.Barrier(4, timeout=10)
+    together = threading.Barrier(4, timeout=PATIENCE)
 
     def fetch(path):
         together.wait()

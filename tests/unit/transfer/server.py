@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import requests
 import requests.adapters
 
+from tests.waiting import PATIENCE
 from xnat.exceptions import (
     XNATConnectionError,
     XNATForbiddenError,
@@ -240,7 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
         half = end // 2
         for start in range(0, end, step):
             if answer.gate is not None and start + step > half:
-                answer.gate.wait(30)
+                answer.gate.wait(PATIENCE)
             piece = content[start : min(start + step, end)]
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if framing == "chunked" else piece)
             seen.sent += len(piece)

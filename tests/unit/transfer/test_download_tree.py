@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from tests.waiting import PATIENCE
 from xnat.exceptions import (
     XNATDownloadError,
     XNATLoginFailedError,
@@ -49,7 +50,7 @@ def test_large_files_come_singly_and_in_parallel(
 
     class Together(SimpleRequester):
         def request(self, *args: object, **kwargs: object) -> object:  # type: ignore[override]
-            everyone.wait(30)
+            everyone.wait(PATIENCE)
             return super().request(*args, **kwargs)  # type: ignore[arg-type]
 
     together = Together(server.url)
@@ -567,13 +568,17 @@ def test_ctrl_c_stops_workers_between_chunks(
 
     group = publish({f"{i:02}": noise(300_000, i) for i in range(20)}, archive=False)
     served: list[str] = []
+    stopped = threading.Event()
 
     class Watched(SimpleRequester):
         def request(self, *args: object, **kwargs: object) -> object:  # type: ignore[override]
             served.append(str(args[1]))
+            stopped.wait(PATIENCE)  # else the workers may be through before this thread gets to the interruption
             return super().request(*args, **kwargs)  # type: ignore[arg-type]
 
     def interrupted(self: pool.Pool) -> object:
+        tell = self.stop.set
+        monkeypatch.setattr(self.stop, "set", lambda: (tell(), stopped.set()))
         raise KeyboardInterrupt
         yield
 
@@ -582,6 +587,7 @@ def test_ctrl_c_stops_workers_between_chunks(
     with pytest.raises(KeyboardInterrupt):
         tree.download_tree(requester, [group], tmp_path)
     requester.session.close()
+    assert stopped.is_set()
     assert len(served) < 20
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("xnat-transfer")]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE
 from xnat.exceptions import XNATTransferError, XNATUnsafeArchiveError, XNATValueError
 from xnat.transfer.manifest import MANIFEST_NAME, Entry, Manifest
 from xnat.transfer.pool import Pool, Stop, Stopped
@@ -166,7 +167,7 @@ def test_pool_stops_its_tasks() -> None:
 
         pool.submit("endless", endless)
         pool.submit("never", lambda: None)
-        assert started.wait(10)
+        assert started.wait(PATIENCE)
         pool.stop.set()
         outcomes = {outcome.task: outcome.error for outcome in pool}
     assert {name: type(error) for name, error in outcomes.items()} == {"endless": Stopped, "never": Stopped}

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.waiting import PATIENCE
+
 CERTIFICATE = pathlib.Path(__file__).with_name("localhost.pem")
 
 LOGIN_PAGE = b"""\n\n<!DOCTYPE html>
@@ -124,7 +126,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
         def handle_request(self) -> None:
             answer = server.next(Arrived(self.command, self.path, self.headers, self._body(), self.client_address[1]))
             if answer.wait is not None:
-                answer.wait.wait(10)
+                answer.wait.wait(PATIENCE)
             if answer.cut == 0 and not answer.headers.get("head first"):
                 self._drop()
                 return

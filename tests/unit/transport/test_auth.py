@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from tests.waiting import PATIENCE
 from xnat.exceptions import (
     XNATAuthError,
     XNATConnectionError,
@@ -208,7 +209,7 @@ def test_nobody_there(make_client: Make, nobody: str) -> None:
 
 def test_the_front_page_and_the_login_need_not_wait_for_each_other(server: Server, client: HTTPClient) -> None:
     xnat = Xnat(server)
-    both = threading.Barrier(2, timeout=60)
+    both = threading.Barrier(2, timeout=PATIENCE)
 
     def answer(arrived: Arrived) -> Answer:
         both.wait()

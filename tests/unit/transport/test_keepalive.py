@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 
 import pytest
 
+from tests.waiting import PATIENCE
 from xnat.transport import keepalive as module
 from xnat.transport.keepalive import KeepAlive, interval_for, parse_expiration
 
@@ -111,7 +112,7 @@ def test_a_session_nobody_uses_is_collected_and_ends_the_thread() -> None:
     del session
     gc.collect()
     assert gone() is None
-    thread.join(10)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     assert keeper.step() is None
 
@@ -121,7 +122,7 @@ def test_close_ends_the_thread_at_once() -> None:
     keeper = KeepAlive(session.heartbeat, 3600)
     keeper.start()
     assert keeper.alive
-    keeper.close(10)
+    keeper.close(PATIENCE)
     assert not keeper.alive
     keeper.close()
     assert session.beats == 0
@@ -132,8 +133,8 @@ def test_a_new_interval_wakes_the_thread() -> None:
     keeper = KeepAlive(session.heartbeat, 3600)
     keeper.start()
     keeper.interval = 0.001
-    assert session.beaten.wait(10)
-    keeper.close(10)
+    assert session.beaten.wait(PATIENCE)
+    keeper.close(PATIENCE)
 
 
 def test_start_twice_is_one_thread_and_after_close_a_new_one() -> None:
@@ -143,10 +144,10 @@ def test_start_twice_is_one_thread_and_after_close_a_new_one() -> None:
     first = keeper._thread
     keeper.start()
     assert keeper._thread is first
-    keeper.close(10)
+    keeper.close(PATIENCE)
     keeper.start()
     assert keeper.alive
-    keeper.close(10)
+    keeper.close(PATIENCE)
 
 
 def test_a_beat_may_close_its_own_session() -> None:
@@ -161,7 +162,7 @@ def test_a_beat_may_close_its_own_session() -> None:
     session.keeper.start()
     thread = session.keeper._thread
     assert thread is not None
-    thread.join(10)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
@@ -175,7 +176,7 @@ def test_a_forked_child_does_not_beat_until_told_to(monkeypatch: pytest.MonkeyPa
     keeper.start()
     assert keeper.alive
     assert keeper._thread is not inherited
-    keeper.close(10)
+    keeper.close(PATIENCE)
     inherited_wake.set()
 
 
