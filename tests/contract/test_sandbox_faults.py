@@ -84,7 +84,7 @@ def test_cut_of_a_listing(own_sandbox: Any, api: Api) -> None:
 
 
 def test_stall(own_sandbox: Any, api: Api) -> None:
-    own_sandbox.faults.add(faults.stall(100, 0.3), path="/files/a")
+    own_sandbox.faults.add(faults.stall(100, 0.4), path="/files/a")
     begin = time.monotonic()
     assert api.get(FILE).content == DATA
     assert time.monotonic() - begin > 0.3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,13 @@ def connect(server: Any, **options: Any) -> Any:
 def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
     # The workers of pytest-xdist have a main module of their own making, and new processes are made in its image.
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_last_result() -> Iterator[None]:
+    # What an interactive session shows it keeps as builtins._, which all modules of the process have.
+    yield
+    vars(builtins).pop("_", None)
 
 
 @pytest.fixture

@@ -79,7 +79,9 @@ def test_a23_a_listing_is_like_a_dict(archive: Any, anonymiz: Any) -> None:
 
 def test_a24_repr_of_objects(archive: Any, anonymiz: Any, world: Any, session: Any) -> None:
     assert repr(archive.projects["brainimages"]) == "<ProjectData Brain Image Analysis (brainimages)>"
-    assert re.fullmatch(r"<SubjectData ANONYMIZ \(XNAT_S\d{5}\)>", repr(anonymiz.subject))
+    subject = archive.projects["brainimages"].subjects["ANONYMIZ"]  # of which the experiment knows the ID only
+    assert re.fullmatch(r"<SubjectData ANONYMIZ \(XNAT_S\d{5}\)>", repr(subject))
+    assert anonymiz.subject is subject
     assert re.fullmatch(r"<MrSessionData ANONYMIZ \(XNAT_E\d{5}\)>", repr(anonymiz))
     assert repr(anonymiz.scans["1"]) == "<MrScanData FAST LOCALIZER (1)>"
     new = session.classes.SubjectData(parent=world, label="new_subject_label")
