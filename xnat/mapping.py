@@ -59,7 +59,7 @@ class MappingLevel(Enum):
         try:
             return cls(level.lower() if isinstance(level, str) else level)
         except ValueError:
-            names = ", ".join(known.value for known in cls)
+            names = ", ".join(repr(known.value) for known in cls)
             # In the words of 0.8, which scripts may look for.
             raise XNATValueError(f'Level "{level}" is not a valid MappingLevel, available: {names}') from None
 
