@@ -372,3 +372,35 @@ def test_real_schemas(name: str, tmp_path: Path) -> None:
         session.classes.ProjectData(parent=session, name="P")
         assert issubclass(session.classes.MrSessionData, session.classes.ImageSessionData)
     assert generated_files() == set()
+
+
+def test_what_stands_in_for_requests_is_asked(server: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries that answer in place of a server (requests-mock, responses) replace one of these two."""
+    import requests
+
+    seen: dict[str, list[str]] = {"Session.send": [], "HTTPAdapter.send": []}
+
+    def watched(owner: type, name: str) -> None:
+        function = owner.send  # type: ignore[attr-defined]
+
+        def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+            seen[name].append(f"{request.method} {requests.compat.urlsplit(request.url).path}")
+            return function(self, request, *args, **kwargs)
+
+        monkeypatch.setattr(owner, "send", send)
+
+    watched(requests.Session, "Session.send")
+    watched(requests.adapters.HTTPAdapter, "HTTPAdapter.send")
+    with server.record() as asked, connect(server) as session:
+        session.classes.ProjectData(parent=session, name="P")
+        assert [project.id for project in session.projects.values()] == ["P"]
+    wanted = sorted(f"{entry.method} {entry.path}" for entry in asked)
+    assert {name: sorted(found) for name, found in seen.items()} == dict.fromkeys(seen, wanted)
+
+
+def test_the_session_underneath_follows_redirects(server: Sandbox) -> None:
+    with connect(server) as session:
+        server.faults.add(faults.redirect("/data/version"), path="/data/elsewhere")
+        answer = session.interface.get(f"{server.url}/data/elsewhere", allow_redirects=True)
+        assert answer.url == f"{server.url}/data/version"
+        assert [earlier.status_code for earlier in answer.history] == [302]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from xnat.constants import SESSION_COOKIE
@@ -87,10 +88,9 @@ def make_session(server: str, verify: bool | str, cert: Any, agent: str | None) 
     ``trust_env`` is off, since it makes requests look into ~/.netrc for every request and replace our login; what else
     it covers, proxies and CA bundle, is settled here, once.
     """
-    import requests
     from requests.utils import get_environ_proxies
 
-    session = requests.Session()
+    session: requests.Session = _session_class()()
     session.trust_env = False
     session.proxies.update(get_environ_proxies(server))
     session.verify = verify
@@ -108,23 +108,23 @@ def exchange(
 ) -> requests.Response:
     """Sends one request and returns its answer, body unread; follows nothing.
 
-    ``Session.send`` isn't used: even when told not to follow a redirect it reads that answer whole, winds the body
-    back and prepares the next request, all of which is decided elsewhere here.
+    By ``Session.send``, which libraries that stand in for a server in tests replace.
     """
-    from requests.cookies import extract_cookies_to_jar
-    from requests.hooks import dispatch_hook
+    options: dict[str, Any] = {"verify": session.verify, "cert": session.cert, "proxies": session.proxies}
+    return session.send(prepared, stream=True, timeout=timeout, allow_redirects=False, **options)
 
-    options: dict[str, Any] = {
-        "stream": True,
-        "timeout": timeout,
-        "verify": session.verify,
-        "cert": session.cert,
-        "proxies": session.proxies,
-    }
-    response = session.get_adapter(url=str(prepared.url)).send(prepared, **options)
-    extract_cookies_to_jar(session.cookies, prepared, response.raw)  # type: ignore[no-untyped-call]
-    answer = dispatch_hook("response", prepared.hooks, response, **options)  # type: ignore[no-untyped-call]
-    return cast("requests.Response", answer)
+
+@functools.cache
+def _session_class() -> type[requests.Session]:
+    import requests
+
+    class Session(requests.Session):
+        def resolve_redirects(self, *args: Any, yield_requests: bool = False, **kwargs: Any) -> Any:
+            # For the ``next`` of a redirect that it was told not to follow, requests reads that answer whole, winds the
+            # body back and prepares another request, all of which is decided elsewhere here.
+            return iter(()) if yield_requests else super().resolve_redirects(*args, **kwargs)
+
+    return Session
 
 
 def set_session_id(session: requests.Session, server: str, value: str | None) -> None:
