@@ -31,6 +31,8 @@ __all__ = [
 
 # Full URLs, context paths and the missing /data of older versions all come before one of these.
 _REST_PATH = re.compile(r"(?:/(?:data|REST))?/(?:archive|prearchive|projects|experiments)/[^\s?]+")
+# Whatever such a path names, it is one.
+_DATA_PATH = re.compile(r"/data/\S+")
 
 
 def post(
@@ -88,7 +90,8 @@ def _rest_path(line: str) -> str | None:
     if line.startswith("/xapi/"):
         return line
     # Labels with blanks come unquoted, so a line is cut at a query only.
-    match = _REST_PATH.search(line.partition("?")[0].replace(" ", "%20"))
+    place = line.partition("?")[0].replace(" ", "%20")
+    match = _REST_PATH.search(place) or _DATA_PATH.fullmatch(place)
     if match is None:
         return None
     path = match.group()

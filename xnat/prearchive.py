@@ -16,6 +16,7 @@ import time
 import weakref
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from . import uris
 from ._answers import answer_uris, flag_text, label_of, post, project_id, without_none
@@ -142,11 +143,15 @@ def _fits(pattern: str | None, *names: str | None) -> bool:
 
 
 def _row_uri(row: Mapping[str, Any]) -> str:
+    """Where a session is, by its url. In that labels are not always quoted; so the other columns are taken if they say
+    the same."""
     names = (row.get("project") or UNASSIGNED, row.get("timestamp"), row.get("folderName"))
-    # The url column has neither /data nor, always, its labels quoted.
-    if not all(names) and not row.get("url"):
+    own = uris.join("/data/prearchive/projects", *map(str, names)) if all(names) else ""
+    _, root, place = str(row.get("url") or "").partition("/prearchive/projects/")
+    told = f"/data{root}{place}" if place else ""
+    if not own and not told:
         raise XNATResponseError("The server's list of the prearchive has a row that doesn't say where its session is")
-    return uris.join("/data/prearchive/projects", *map(str, names)) if all(names) else f"/data{row['url']}"
+    return own if not told or unquote(told) == unquote(own) else told
 
 
 class PrearchiveSession(XNATBaseObject):

@@ -521,6 +521,26 @@ def test_asynchronous_flag(server: Sandbox, waiting: Any, flag: bool, text: str)
     assert text in str(requests[0].query)
 
 
+def test_sessions_are_where_their_url_says(server: Sandbox, session: Any, waiting: Any) -> None:
+    """Also if other columns of the list have something else; and whatever else the url begins with."""
+    stamp = waiting.uri.split("/")[5].encode()
+    other = faults.body(lambda data: data.replace(b'"timestamp": "' + stamp, b'"timestamp": "20200101_000000000'))
+    server.faults.add(other, path="/data/prearchive/projects$", times=None)
+    found = session.prearchive.sessions()
+    assert found == [waiting]
+    assert found[0].uri == waiting.uri
+    longer = faults.body(lambda data: data.replace(b'"url": "', b'"url": "http://example.org/xnat/data'))
+    server.faults.add(longer, path="/data/prearchive/projects$", times=None)
+    assert [again.uri for again in session.prearchive.sessions()] == [waiting.uri]
+
+
+def test_archive_is_answered_by_a_path_of_another_kind(server: Sandbox, waiting: Any) -> None:
+    there = server.faults.add(faults.body(lambda data: b"/data/things/12"), path="/data/services/archive$")
+    with pytest.raises(XNATNotFoundError, match="/data/things/12"):
+        waiting.archive(subject="S", experiment="E")
+    assert there.hits == 1
+
+
 def test_wait_gives_up(waiting: Any) -> None:
     with pytest.raises(XNATTimeoutError, match="READY after"):
         waiting.wait("ARCHIVING", timeout=0.05, interval=0.01)
