@@ -36,7 +36,7 @@ def two(world: Any, session: Any) -> Any:
 
 
 LEVELS = {
-    "project": ["/data/projects/P", "/data/projects/Q"],
+    "project": ["/data/archive/projects/P", "/data/archive/projects/Q"],
     "project_resource": 1,
     "subject": 3,
     "subject_resource": 1,
@@ -75,7 +75,7 @@ def test_of_a_project(two: Any, server: Any) -> None:
         found = project.map(label)
     assert sorted(found.values()) == ["E1", "E2"]
     assert len(requests) == 1
-    assert all(uri.startswith("/data/projects/Q/subjects/") for uri in found)
+    assert all(uri.startswith("/data/archive/projects/Q/subjects/") for uri in found)
     assert sorted(project.map(id_of, "scan", args=("scan ",)).values()) == ["scan 7", "scan 7"]
     assert sorted(project.map(id_of, "subject", kwargs={"prefix": "s "}).values())[0].startswith("s ")
 
