@@ -22,7 +22,13 @@ from ._answers import (
 )
 from ._effects import ImportWatch, is_lost
 from .core.answers import result_rows
-from .exceptions import XNATConnectionError, XNATNotFoundError, XNATResponseError, XNATValueError
+from .exceptions import (
+    XNATConnectionError,
+    XNATNotFoundError,
+    XNATResponseError,
+    XNATUploadError,
+    XNATValueError,
+)
 
 if TYPE_CHECKING:
     from .protocols import Connection, Timeout, UpdateFunc
@@ -166,6 +172,7 @@ class Services:
         :param query: further parameters of the service: ``rename``, ``prevent_anon``, ``SOURCE``, ...
         :return: the experiment, or the session in the prearchive; a list of them if the archive held several
         :raises XNATResponseError: the server can't read it (400), or found a conflict with existing data (409, 400)
+        :raises XNATUploadError: the file shrank while it was sent
         """
         parameters = {
             **self._parameters(
@@ -226,7 +233,7 @@ class Services:
         update_func: UpdateFunc | None,
     ) -> Any:
         from .transfer.progress import default_update_func, ignore
-        from .transfer.sending import UploadBody, opened
+        from .transfer.sending import ShrunkError, UploadBody, opened
 
         update = update_func or (default_update_func(None) if verbose else ignore)
         # XNAT takes no body without a length, so a stream that doesn't know its own is put aside first.
@@ -250,6 +257,8 @@ class Services:
             if not is_lost(error):
                 raise
             found = [watch.find(error)]
+        except ShrunkError as error:
+            raise XNATUploadError(f"The import was given up: {error}") from error
         finally:
             if mine:
                 stream.close()

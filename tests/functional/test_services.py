@@ -18,6 +18,7 @@ from xnat.exceptions import (
     XNATLoginFailedError,
     XNATNotFoundError,
     XNATResponseError,
+    XNATUploadError,
     XNATValueError,
 )
 from xnat.prearchive import PrearchiveSession
@@ -412,3 +413,15 @@ def test_refresh_catalog(server: Sandbox, services: Services, scan: Any) -> None
     assert "options=populateStats" in first
     assert "options=append" in last
     assert "resource=/archive/projects/brainimages" in first.replace("%2F", "/")
+
+
+def test_import_of_a_file_that_shrinks_is_not_waited_for(services: Services, second: Any, tmp_path: Path) -> None:
+    path = tmp_path / "growing.zip"
+    path.write_bytes(packed(MR) + b"\0" * 600_000)
+
+    def shrink(done: int, total: int | None, finished: bool) -> None:
+        path.write_bytes(b"")
+
+    with pytest.raises(XNATUploadError, match="shrank"):
+        services.import_(path, project="brainimages", subject="s", experiment="e", update_func=shrink)
+    assert len(second.projects["brainimages"].experiments) == 0

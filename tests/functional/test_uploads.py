@@ -378,3 +378,20 @@ def test_nothing_is_printed_unless_asked_for(resource: Any, tmp_path: Path, caps
     resource.upload_dir(tmp_path)
     resource.upload_data(b"x", "x")
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_file_that_shrinks_while_it_is_sent_is_not_waited_for(
+    session: Any, resource: Any, second: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "rotated.log"
+    path.write_bytes(random.Random(0).randbytes(600_000))
+
+    def shrink(done: int, total: int | None, finished: bool) -> None:
+        os.truncate(path, 1000)
+
+    with pytest.raises(XNATUploadError, match="shrank meanwhile: 600000 bytes then"):
+        resource.upload(path, "rotated.log", update_func=shrink)
+    assert inventory(second) == {}
+    # What there is now goes through.
+    resource.upload(path, "rotated.log")
+    assert inventory(second)["rotated.log"][0] == 1000

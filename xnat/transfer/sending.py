@@ -29,7 +29,7 @@ from .progress import ignore
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["NOT_STORED", "UploadBody", "mismatch", "opened", "send"]
+__all__ = ["NOT_STORED", "ShrunkError", "UploadBody", "mismatch", "opened", "send"]
 
 #: XNAT answers 200 to a user without the right to edit, and does nothing.
 NOT_STORED = "the server accepted it, but does not have it (do you have the right to edit?)"
@@ -39,6 +39,10 @@ _CHUNK = 1 << 18
 _RESENDS = 3  # of a PUT whose connection broke; other failures are tried again only on request
 _BACKOFF = 0.2
 _OCTETS = "application/octet-stream"
+
+
+class ShrunkError(Exception):
+    """What is sent ended before the announced length. No OSError: that would be taken for the network's."""
 
 
 class UploadBody:
@@ -75,9 +79,14 @@ class UploadBody:
         return self._digest.hexdigest() if self._digest is not None else None
 
     def read(self, size: int | None = -1) -> bytes:
-        """The next bytes; never more than the length, also if the file grew meanwhile."""
+        """The next bytes; never more than the length, also if the file grew meanwhile.
+
+        :raises ShrunkError: there are fewer. The server would wait for the rest, and its answer be waited for.
+        """
         left = self._length - self._position
         data = self._stream.read(left if size is None or size < 0 else min(size, left))
+        if left and size != 0 and not data:
+            raise ShrunkError(f"what was to be sent shrank meanwhile: {self._length} bytes then, {self._position} now")
         self._position += len(data)
         if self._digest is not None:
             self._digest.update(data)
@@ -122,6 +131,8 @@ def send(
             response = _attempt(requester, uri, body, method, content_type, overwrite, settings)
         except XNATAuthError:
             raise  # about us, not about this upload
+        except ShrunkError as error:
+            raise XNATUploadError(f"{uri}: {error}") from error
         except (XNATResponseError, XNATConnectionError) as error:
             connection = isinstance(error, XNATConnectionError) and not isinstance(error, XNATRedirectError)
             allowed = max(retries, _RESENDS if connection and method == "put" and not overwrite else 1)

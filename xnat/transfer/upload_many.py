@@ -80,8 +80,6 @@ class _Upload:
                 length = os.fstat(file.fileno()).st_size
                 body = UploadBody(file, length, _counting(share, self.stop), hash=True)
                 self._send(uri, body, overwrite, {})
-                if body.tell() < length:
-                    raise XNATUploadError(f"{local.path} shrank while it was sent")
                 return length, body.md5
         except OSError as error:
             share.restart()
@@ -188,12 +186,14 @@ def _send_all(
             fatal = fatal or _try_packed(run, batch, kind)
         if fatal is None:
             after = _ask(inventory)
-            if after is not None:
+            if after is None:
+                left = [one for one in todo if one.name not in run.sent]
+            else:
                 _find_arrived(run, todo, before or {}, after)
                 left = [one for one in todo if not _is_there(run, one, after)]
     with pool:
         for _ in range(_ROUNDS):
-            if not left or fatal is not None or (kind != "per_file" and inventory is None and run.sent):
+            if not left or fatal is not None:
                 break
             fatal = _send_singly(run, pool, left, first_alone=not after)
             after = _ask(inventory)
@@ -266,8 +266,6 @@ def _judge(run: _Upload, one: _Local, after: dict[str, RemoteFile] | None, resou
     size, md5 = run.sent.get(one.name, (one.size, None))
     error = run.errors.get(one.name)
     remote = after.get(one.name) if after is not None else None
-    if error is None and one.name not in run.sent:
-        error = XNATUploadError("not sent")
     if error is None and after is not None:
         problem = NOT_STORED if remote is None else mismatch(remote, size, md5)
         error = XNATUploadError(problem) if problem else None

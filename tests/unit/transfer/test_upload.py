@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -15,7 +16,7 @@ from xnat.exceptions import (
     XNATUploadError,
     XNATValueError,
 )
-from xnat.transfer import sending
+from xnat.transfer import sending, upload_many
 from xnat.transfer.plan import RemoteFile
 from xnat.transfer.upload import METHODS, upload_data, upload_file, upload_tree
 
@@ -420,3 +421,98 @@ def test_lost_connection_is_an_upload_error(tmp_path: Path) -> None:
 
     with pytest.raises(XNATUploadError, match="refused"):
         upload_data(Gone(), URI, b"x")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_without_inventory_an_archive_is_taken_for_sent_if_it_was_accepted(
+    server: FakeServer, requester: SimpleRequester, local: Any, refused: bool
+) -> None:
+    if refused:
+        server.script(f"{RESOURCE}/files/upload.zip", Answer(500))
+    report = upload_tree(requester, RESOURCE, local, method="zip_file")
+    assert stored(server) == CONTENT
+    assert len(report.unverifiable) == 4
+    assert len(server.puts()) == (5 if refused else 1)
+
+
+def test_without_inventory_what_a_refused_archive_held_goes_singly(
+    server: FakeServer, requester: SimpleRequester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_many, "_BATCH_FILES", 10)
+    pairs = []
+    for number in range(15):
+        (tmp_path / str(number)).write_bytes(noise(100, number))
+        pairs.append((tmp_path / str(number), f"{number}.dcm"))
+    server.script(f"{RESOURCE}/files/upload.zip", Answer(), Answer(500))
+    report = upload_tree(requester, RESOURCE, pairs)
+    assert report.ok
+    assert stored(server) == {f"{number}.dcm": noise(100, number) for number in range(15)}
+    assert len(server.puts()) == 2 + 5
+
+
+def test_archives_of_many_files_have_an_end(
+    server: FakeServer,
+    requester: SimpleRequester,
+    tmp_path: Path,
+    inventory: Inventory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upload_many, "_BATCH_BYTES", 450)
+    pairs = []
+    for number in range(10):
+        (tmp_path / str(number)).write_bytes(noise(100, number))
+        pairs.append((tmp_path / str(number), f"{number}.dcm"))
+    assert upload_tree(requester, RESOURCE, pairs, inventory=inventory).ok
+    assert [seen.path.rpartition("/")[2] for seen in server.puts()] == ["upload.zip"] * 3
+    assert len(stored(server)) == 10
+
+
+def test_a_login_lost_half_way_leaves_word_of_each_file(server: FakeServer, local: Any) -> None:
+    class LoggedOut(SimpleRequester):
+        asked = 0
+
+        def request(self, *args: Any, **kwargs: Any) -> Any:
+            self.asked += 1
+            if self.asked > 2:
+                raise XNATLoginFailedError("who are you?")
+            return super().request(*args, **kwargs)
+
+    requester = LoggedOut(server.url)
+    with pytest.raises(XNATTransferError, match="who are you") as caught:
+        upload_tree(requester, RESOURCE, local, method="per_file", workers=1)
+    requester.session.close()
+    report = caught.value.report
+    assert [result.path for result in report.unverifiable] == [path for path, _ in local[:2]]
+    assert [result.path for result in report.failed] == [path for path, _ in local[2:]]
+    assert len(stored(server)) == 2
+
+
+def test_a_file_that_shrinks_while_it_is_sent_is_a_failure(
+    server: FakeServer, requester: SimpleRequester, tmp_path: Path, inventory: Inventory
+) -> None:
+    path = tmp_path / "growing.log"
+    path.write_bytes(noise(300_000))
+
+    def shrink(done: int, total: int | None, finished: bool) -> None:
+        if done and path.stat().st_size > 200_000:
+            os.truncate(path, 100_000)
+
+    with pytest.raises(XNATTransferError, match="shrank.*300000 bytes then, [0-9]+ now") as caught:
+        upload_tree(requester, RESOURCE, [(path, "growing.log")], inventory=inventory, update_func=shrink)
+    assert [result.path for result in caught.value.report.failed] == [path]
+
+
+def test_a_file_that_an_archive_of_unknown_fate_brought_damaged_is_no_success(
+    server: FakeServer, requester: SimpleRequester, local: Any, inventory: Inventory
+) -> None:
+    def halfway() -> list[RemoteFile]:
+        if server.puts() and not stored(server):  # the archive came to pieces on the server
+            server.files.update({f"{RESOURCE}/files/{name}": data for name, data in CONTENT.items()})
+            server.files[f"{RESOURCE}/files/b"] = b"x" * 70_000
+        return inventory()
+
+    server.script(f"{RESOURCE}/files/upload.zip", Answer(500))
+    with pytest.raises(XNATTransferError) as caught:
+        upload_tree(requester, RESOURCE, local, method="zip_file", inventory=halfway)
+    assert [result.path.name for result in caught.value.report.failed] == ["3"]
+    assert len(caught.value.report.verified) == 3
