@@ -99,6 +99,11 @@ def _run(args: argparse.Namespace, out: Output, wanted: list[str], transfer: Cal
             for place in [place for path in wanted for place in paths.find(session, path)]:
                 if paths.kind_of(place.object) == "server":
                     raise UsageError("a path is needed, as PROJECT/SUBJECT")
+                if paths.kind_of(place.object) == "prearchive":
+                    raise UsageError(
+                        f"{place.path} waits in the prearchive; archive it first, by 'xnat prearchive archive', or get "
+                        f"it as a zip file: 'xnat rest get {place.path} --format zip -o FILE'"
+                    )
                 found, error = _one(place, transfer, out)
                 rows += found
                 failed += error is not None

@@ -145,6 +145,8 @@ def run_delete(args: argparse.Namespace, out: Output) -> int:
         places = [place for path in args.path for place in paths.find(session, path)]
         if any(paths.kind_of(place.object) == "server" for place in places):
             raise UsageError("a path is needed, as PROJECT/SUBJECT; the server can't be deleted")
+        if any(paths.kind_of(place.object) == "prearchive" for place in places):
+            raise UsageError("what waits in the prearchive is deleted by 'xnat prearchive delete'")
         names = [f"{paths.kind_of(place.object)} {place.path}" for place in places]
         shown = names[0] if len(names) == 1 else f"these {len(names)}"
         if not confirm(f"Delete {shown} on {session.server}?", args, names, out):

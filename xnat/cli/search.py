@@ -34,7 +34,7 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("condition", nargs="*", metavar="CONDITION", help="all of them have to hold")
     parser.add_argument("--any", action="store_true", help="one of them has to hold")
     parser.add_argument("--columns", action="append", metavar="A,B", help="these fields")
-    parser.add_argument("--sort", metavar="FIELD", help="sort by a field; -FIELD for the other way round")
+    parser.add_argument("--sort", metavar="FIELD", help="sort by a field; --sort=-FIELD for the other way round")
     parser.add_argument("--limit", type=int, metavar="N", help="the first N only")
     parser.add_argument("--types", action="store_true", help="list the types that can be searched for")
     parser.add_argument("--fields", action="store_true", help="list the fields of TYPE that can be searched by")

@@ -139,7 +139,9 @@ class _Handler(BaseHTTPRequestHandler):
             raise Disconnect
 
     def _head(self, status: str, headers: Headers) -> bytes:
-        lines = [f"HTTP/1.1 {status}", f"Server: {self.server_version}", f"Date: {self.date_time_string()}"]
+        lines = [f"HTTP/1.1 {status}", f"Server: {self.server_version}"]
+        if "Date" not in headers:
+            lines.append(f"Date: {self.date_time_string()}")
         lines += [f"{name}: {value}" for name, value in headers]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import xnat
+import xnat.cli
 from tests.waiting import PATIENCE
 from xnat.sandbox import Sandbox
 
@@ -96,6 +97,39 @@ class Cli:
         return result.err
 
 
+class Inside(Cli):
+    """The same in this process, for what isn't about processes: it takes a tenth of the time.
+
+    :ivar terminal: whether somebody sits there
+    """
+
+    terminal = False
+
+    def run(self, *words: str, input: str = "", **environ: str) -> Result:
+        terminal = self.terminal
+
+        class Stream(io.TextIOWrapper):
+            def isatty(self) -> bool:
+                return terminal
+
+        stdin, out, err = (Stream(io.BytesIO(data), encoding="utf-8") for data in (input.encode(), b"", b""))
+        with pytest.MonkeyPatch.context() as patch:
+            for name in os.environ.keys() - self.environ.keys():
+                patch.delenv(name)
+            for name, value in {**self.environ, **environ}.items():
+                patch.setenv(name, value)
+            patch.chdir(self.home)
+            patch.setattr(sys, "stdin", stdin)
+            patch.setattr(sys, "stdout", out)
+            patch.setattr(sys, "stderr", err)
+            code = xnat.cli.main(words)
+            for stream in (out, err):
+                stream.flush()
+        result = Result(code, out.buffer.getvalue().decode(), err.buffer.getvalue().decode())
+        self.check(result.out + result.err)
+        return result
+
+
 def fill(server: Sandbox) -> None:
     with xnat.connect(server.url, server.user, server.password) as session:
         classes = session.classes
@@ -138,3 +172,14 @@ def own(tmp_path: Path) -> Iterator[Sandbox]:
 @pytest.fixture
 def own_cli(own: Sandbox, tmp_path: Path) -> Cli:
     return Cli(tmp_path, own)
+
+
+@pytest.fixture(scope="session")
+def inside(site: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Inside:
+    """The command for the server that is left as it is, in this process."""
+    return Inside(tmp_path_factory.mktemp("inside"), site)
+
+
+@pytest.fixture
+def own_inside(own: Sandbox, tmp_path: Path) -> Inside:
+    return Inside(tmp_path, own)
