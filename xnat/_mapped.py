@@ -70,12 +70,10 @@ class Threads(Executor):
             thread.start()
         return future
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the threads when nothing is left to do; calls that were cancelled are nothing."""
+    def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:
+        """End the threads when nothing is left to do, without waiting; calls that were cancelled are nothing."""
         for _ in self._threads:
             self._todo.put(None)
-        for thread in self._threads if wait else ():
-            thread.join()
 
     def _work(self) -> None:
         while (job := self._todo.get()) is not None:

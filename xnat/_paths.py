@@ -73,10 +73,10 @@ def place_of(path: str) -> Place:
     collection = ""
     for number in range(0, len(segments), 2):
         name = segments[number]
-        if not segments[number]:
-            break
         if name == "files" and collection == "resources":
             return _in_files(segments, number)
+        if "" in segments[number : number + 2]:
+            raise FileNotFoundError(f"{path}: there is no thing without a name")
         if name not in BELOW[collection]:
             break
         collection = name
@@ -167,7 +167,7 @@ def tree(files: Iterable[dict[str, Any]], root: str) -> dict[str, list[dict[str,
     found: dict[str, dict[str, dict[str, Any]]] = {root: {}}
     for entry in files:
         name, below = entry["name"], entry
-        while name != root:
+        while True:
             name = name.rpartition("/")[0]
             known = name in found
             found.setdefault(name, {})[below["name"]] = below

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from fsspec.tests.abstract import (  # noqa: E402
 )
 
 from xnat import pickling  # noqa: E402
+from xnat.exceptions import XNATConnectionError  # noqa: E402
 from xnat.filesystem import XNATFileSystem  # noqa: E402
 from xnat.remotefile import Content, RemoteFile  # noqa: E402
 from xnat.sandbox import Sandbox, faults  # noqa: E402
@@ -381,3 +382,171 @@ def test_a_pickled_file_system_holds_no_secret(world: Any, server: Sandbox, logi
     assert fs.session.jsession.encode() not in data
     assert pickle.loads(data).ls("projects", detail=False) == ["projects/P"]
     assert fs.unstrip_protocol("projects/P") == f"{login}/projects/P"
+
+
+# -- what is asked for less often -------------------------------------------------------------------------------------
+
+NOTES = "projects/P/subjects/S1/experiments/E1/resources/NOTES"
+
+
+@pytest.mark.parametrize("path", [f"{NOTES}/files", f"{NOTES}/files/sub", NOTES, "projects/P", ""])
+def test_directories_are_not_opened(world: Any, fs: XNATFileSystem, path: str) -> None:
+    with pytest.raises(IsADirectoryError):
+        fs.open(path)
+
+
+def test_the_content_of_a_directory_is_an_error(world: Any, fs: XNATFileSystem) -> None:
+    with pytest.raises(IsADirectoryError, match="is a directory"):
+        fs.cat_file(f"{NOTES}/files/sub")
+
+
+def test_a_part_of_a_file(world: Any, fs: XNATFileSystem) -> None:
+    assert fs.cat_file(f"{NOTES}/files/sub/note.txt", start=2, end=4) == b"no"
+    assert fs.cat_file(f"{NOTES}/files/sub/note.txt", start=-4) == b"note"
+
+
+def test_files_are_made_once_on_demand(world: Any, fs: XNATFileSystem, tmp_path: Path) -> None:
+    (tmp_path / "other.txt").write_text("other")
+    path = f"{NOTES}/files/sub/note.txt"
+    with pytest.raises(FileExistsError):
+        fs.open(path, "xb")
+    with pytest.raises(FileExistsError):
+        fs.put_file(str(tmp_path / "other.txt"), path, mode="create")
+    with pytest.raises(FileExistsError):
+        fs.pipe_file(path, b"other", mode="create")
+    assert fs.cat(path) == b"a note"
+    with fs.open(f"{NOTES}/files/new.txt", "xb") as file:
+        file.write(b"new")
+    fs.put_file(str(tmp_path / "other.txt"), f"{NOTES}/files/other.txt", mode="create")
+    assert fs.cat([f"{NOTES}/files/new.txt", f"{NOTES}/files/other.txt"]) == {
+        f"{NOTES}/files/new.txt": b"new",
+        f"{NOTES}/files/other.txt": b"other",
+    }
+
+
+def test_empty_resources_can_be_removed_and_others_not(world: Any, fs: XNATFileSystem) -> None:
+    fs.makedirs("projects/P/resources/NEW")
+    fs.makedirs("projects/P/resources/NEW", exist_ok=True)
+    with pytest.raises(FileExistsError):
+        fs.makedirs("projects/P/resources/NEW")
+    with pytest.raises(OSError, match="isn't empty"):
+        fs.rmdir(NOTES)
+    fs.rmdir("projects/P/resources/NEW/files/a folder that only files make")
+    assert fs.exists("projects/P/resources/NEW")
+    fs.rmdir("projects/P/resources/NEW")
+    assert not fs.exists("projects/P/resources/NEW")
+    assert fs.exists(NOTES)
+
+
+def test_into_an_open_file(world: Any, fs: XNATFileSystem, tmp_path: Path) -> None:
+    with open(tmp_path / "note.txt", "wb") as file:
+        fs.get_file(f"{NOTES}/files/sub/note.txt", file)
+    with open(tmp_path / "again.txt", "wb") as file:
+        fs.get_file(f"{NOTES}/files/sub/note.txt", "not used", outfile=file)
+    assert (tmp_path / "note.txt").read_bytes() == (tmp_path / "again.txt").read_bytes() == b"a note"
+
+
+def test_a_write_leaves_other_listings_as_they_are(
+    session: Any, world: Any, fs: XNATFileSystem, server: Sandbox
+) -> None:
+    session.classes.ProjectData(parent=session, name="Q").create_resource("R")
+    assert fs.ls("projects/Q/resources", detail=False) == ["projects/Q/resources/R"]
+    fs.pipe_file("projects/P/resources/R/files/x", b"x")
+    with server.record() as requests:
+        assert fs.ls("projects/Q/resources", detail=False) == ["projects/Q/resources/R"]
+    assert len(requests) == 0
+    fs.invalidate_cache()
+    with server.record() as requests:
+        fs.ls("projects/Q/resources")
+    assert len(requests) == 1
+
+
+def test_the_top_is_a_directory(world: Any, fs: XNATFileSystem) -> None:
+    assert fs.info("")["type"] == "directory"
+    assert fs.isdir("/")
+
+
+@pytest.mark.parametrize("path", ["projects//subjects", "nothing", "projects/P/scans", "projects/P/subjects/S1/files"])
+def test_paths_that_the_archive_does_not_have(world: Any, fs: XNATFileSystem, path: str) -> None:
+    with pytest.raises(FileNotFoundError, match="there is no"):
+        fs.ls(path)
+    assert not fs.exists(path)
+
+
+def test_globs_for_directories(world: Any, fs: XNATFileSystem) -> None:
+    assert fs.glob("projects/P/resources/*/files/*/") == []
+    assert fs.glob(f"{NOTES}/files/*/") == [f"{NOTES}/files/sub"]
+    assert fs.glob(f"{NOTES}/files/*", maxdepth=1) == [f"{NOTES}/files/sub"]
+
+
+def test_all_files_of_a_thing_s_resources(world: Any, fs: XNATFileSystem) -> None:
+    expected = ["projects/P/resources/PROTOCOL/files/protocol.txt"]
+    assert fs.find("projects/P/resources") == fs.find("projects/P/resources/PROTOCOL") == expected
+
+
+def test_names_that_cannot_stand_in_a_path_are_left_out(world: Any, fs: XNATFileSystem, server: Sandbox) -> None:
+    def renamed(data: bytes) -> bytes:
+        return data.replace(b'"S1"', b'"S/1"')
+
+    server.faults.add(faults.body(renamed), path="/subjects$", method="GET")
+    assert fs.ls("projects/P/subjects") == []
+    fs.invalidate_cache()
+    assert fs.ls("projects/P/subjects", detail=False) == ["projects/P/subjects/S1"]
+
+
+def test_lists_of_urls_are_lists_of_paths() -> None:
+    urls = ["xnat://example.org/projects/A", "xnat+http://example.org/projects/B/"]
+    assert XNATFileSystem._strip_protocol(urls) == ["projects/A", "projects/B"]
+
+
+# -- streams ----------------------------------------------------------------------------------------------------------
+
+NOTE = "/data/projects/P/experiments/E1/resources/NOTES/files/sub/note.txt"
+
+
+def without_length(server: Sandbox, change: Callable[[bytes], bytes] = bytes) -> None:
+    def chunked(request: Any, response: Any) -> Any:
+        data = change(b"".join(response.iter_encoded()))
+        response.response = iter([data])
+        response.headers.pop("Content-Length", None)
+        return response
+
+    server.faults.add(faults.Action(after=chunked), path="note.txt$", method="GET", times=None)
+
+
+def test_the_size_where_nobody_tells_it(world: Any, session: Any, server: Sandbox) -> None:
+    without_length(server)
+    with RemoteFile(session.client, NOTE) as file:
+        assert file.seek(-2, os.SEEK_END) == 4
+        assert file.read() == b"te"
+    with RemoteFile(session.client, NOTE) as file:
+        assert file.read(100) == b"a note"
+        assert file.read(100) == b""
+
+
+def test_positions_before_the_beginning(world: Any, session: Any) -> None:
+    with RemoteFile(session.client, NOTE, 6) as file:
+        with pytest.raises(ValueError, match="no position -1"):
+            file.seek(-7, os.SEEK_END)
+        assert file.tell() == 0
+    file.close()  # again: nothing to do
+    assert file.closed
+
+
+def test_a_file_of_another_size_than_listed(world: Any, session: Any, server: Sandbox) -> None:
+    with (
+        RemoteFile(session.client, NOTE, 7) as file,
+        pytest.raises(OSError, match="has 6 bytes, but was listed with 7"),
+    ):
+        file.read(7)
+    without_length(server, lambda data: data[:4])
+    with RemoteFile(session.client, NOTE, 6) as file, pytest.raises(OSError, match="ends after 4 bytes"):
+        file.read(6)
+
+
+def test_a_stream_that_breaks_each_time_is_given_up(world: Any, session: Any, server: Sandbox) -> None:
+    session.client.retry.sleep = lambda seconds: None
+    rule = server.faults.add(faults.cut(2), path="note.txt$", method="GET", times=None)
+    with RemoteFile(session.client, NOTE, 6) as file, pytest.raises(XNATConnectionError):
+        file.read(6)
+    assert 1 < rule.hits < 50
