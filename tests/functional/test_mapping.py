@@ -10,6 +10,7 @@ import pytest
 
 from xnat import FilterFunctions, MappedFunctionFailed, MappingLevel
 from xnat.exceptions import XNATTransferError, XNATValueError
+from xnat.mapping import objects_below
 from xnat.sandbox import faults
 
 
@@ -177,3 +178,14 @@ def test_a_batch_with_failures_says_so_at_the_end(two: Any, server: Any, tmp_pat
         two.batch_download(tmp_path, level="scan")
     assert len(caught.value.report) == 4
     assert len(list(tmp_path.rglob("*.dcm"))) == 4
+
+
+def test_from_where_one_stands_levels_go_down(world: Any) -> None:
+    subject = world.subjects["S1"]
+    with pytest.raises(XNATValueError, match="no level 'project' below"):
+        list(objects_below(subject, "project"))
+    with pytest.raises(XNATValueError, match="Only a session"):
+        list(objects_below(subject, "connection"))
+    assert list(objects_below(subject, "subject")) == [subject]
+    nobody = FilterFunctions(subject=lambda subject: subject.label != "S1")
+    assert list(objects_below(subject, "subject", nobody)) == []

@@ -233,3 +233,104 @@ def test_columns_spelled_with_other_capitals(server: Sandbox, world: Any, tmp_pa
     experiment.download_dir(tmp_path, verbose=False)
     assert len(files_below(tmp_path)) == 6
     assert world.subjects.tabulate(columns=["label"])[0].label == "S1"
+
+
+# -- rows and items that lack something, or hold something else --------------------------------------------------------
+
+
+def test_rows_without_an_id_are_left_out_with_a_warning(
+    server: Sandbox, world: Any, session: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    session.classes.SubjectData(parent=world, label="S2")
+    rewrite(server, "/projects/P/subjects$", rows_of(lambda row: {**row, "ID": ""} if row["label"] == "S1" else row))
+    session.clearcache()
+    subjects = session.projects["P"].subjects
+    assert [subject.label for subject in subjects.values()] == ["S2"]
+    assert len(subjects) == 1
+    assert "S1" not in subjects
+    assert subjects["S2"].label == "S2"
+    assert "1 rows without an ID are left out" in caplog.text
+
+
+def test_a_key_that_three_share(world: Any, session: Any) -> None:
+    experiment = world.experiments["E1"]
+    for id_ in ("3", "4"):
+        session.classes.MrScanData(parent=experiment, id_=id_, type="T1")
+    with pytest.raises(KeyError, match="'T1' is shared by 1, 3, 4"):
+        experiment.scans["T1"]
+
+
+def test_users_without_a_login_are_no_users(server: Sandbox, session: Any) -> None:
+    rewrite(
+        server, "/data/users$", rows_of(lambda row: {name: value for name, value in row.items() if name != "login"})
+    )
+    assert list(session.users) == []
+
+
+@pytest.mark.parametrize("answer", ["[]", '{"ResultSet": []}', '{"ResultSet": {"Result": [1]}}', '{"ResultSet": {}}'])
+def test_a_search_whose_answer_holds_no_rows(server: Sandbox, session: Any, world: Any, answer: str) -> None:
+    server.faults.add(faults.body(lambda data: answer.encode()), path="/data/search", times=None)
+    with pytest.raises(XNATResponseError, match="holds no rows"):
+        session.classes.MrSessionData.query().tabulate_json()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda item: {**item, "meta": {"xsi:type": 7}},
+        lambda item: {**item, "children": ["scans"]},
+        lambda item: {**item, "children": [{"field": "scans/scan", "items": "two"}]},
+        lambda item: {**item, "data_fields": ["label"]},
+    ],
+)
+def test_an_item_of_another_shape_is_an_error(
+    server: Sandbox, session: Any, world: Any, change: Callable[[Any], Any]
+) -> None:
+    rewrite(server, "/subjects/[^/]+$", lambda answer: {"items": [change(answer["items"][0])]})
+    session.clearcache()
+    with pytest.raises(XNATResponseError):
+        session.projects["P"].subjects["S1"].fulldata  # noqa: B018
+
+
+def test_an_item_without_a_type(server: Sandbox, session: Any, world: Any) -> None:
+    rewrite(server, "/data/experiments/", lambda answer: {"items": [{**answer["items"][0], "meta": {}}]})
+    uri = f"/data/experiments/{world.experiments['E1'].id}"
+    session.clearcache()
+    with pytest.raises(XNATResponseError, match="tells no xsi:type"):
+        session.create_object(uri)
+
+
+def test_files_without_an_address_are_an_error(server: Sandbox, session: Any, world: Any) -> None:
+    rewrite(server, "/files$", rows_of(lambda row: {**row, "URI": "/data/somewhere/else"}))
+    with pytest.raises(KeyError, match="address"):
+        list(world.resources["PROTOCOL"].files.values())
+
+
+def test_custom_forms_that_are_no_object(server: Sandbox, session: Any, world: Any) -> None:
+    server.faults.add(faults.body(lambda data: b"[1]"), path="^/xapi/custom-fields", method="GET")
+    with pytest.raises(XNATResponseError, match="no JSON object"):
+        dict(world.custom_forms)
+    server.faults.add(faults.body(lambda data: b"true"), path="^/xapi/custom-fields", method="PUT")
+    world.custom_forms.update()  # nothing to say
+    world.custom_forms["a"] = 1
+    assert dict(world.custom_forms) == {"a": 1}
+
+
+def test_a_shared_label_is_the_one_of_this_project(session: Any, world: Any) -> None:
+    for name in ("Q", "R"):
+        session.classes.ProjectData(parent=session, name=name)
+    subject = world.subjects["S1"]
+    for name in ("R", "Q"):
+        subject.share(name, label=f"S1 in {name}")
+    session.clearcache()
+    for name in ("R", "Q"):
+        shared = session.create_object(f"/data/projects/{name}/subjects/{subject.id}", "xnat:subjectData")
+        assert shared.label == f"S1 in {name}"
+
+
+def test_sessions_that_end_soon_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    with Sandbox() as server:
+        server.application.sessions.seconds = 20
+        with connect(server):
+            pass
+    assert "ends sessions after 20 s" in caplog.text

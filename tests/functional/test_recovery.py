@@ -456,3 +456,52 @@ def test_transfer_in_an_outage_ends_soon(tmp_path: Path) -> None:
 def test_connecting_during_an_outage_says_so(nobody: str) -> None:
     with pytest.raises(XNATConnectionError, match=f"Could not connect to {nobody}.*refused"):
         xnat.connect(nobody, user="admin", password="admin")
+
+
+def answering(row: dict[str, str] | None) -> faults.Action:
+    """A look at the prearchive that sees this."""
+    told = json.dumps({"ResultSet": {"Result": [] if row is None else [row]}})
+    return faults.Action(before=lambda request, application: Response(told, content_type="application/json"))
+
+
+@pytest.mark.parametrize("what", ["archive", "delete", "import"])
+def test_a_server_that_stays_at_work_is_not_waited_for_without_end(
+    server: Sandbox, session: Any, waiting: Any, quick: None, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(_effects, "PATIENCE", 0.3)
+    server.faults.add(faults.close(), path="/data/services/", method="POST", times=None)
+    busy = {"status": "ARCHIVING", "name": "NEW", "folderName": "NEW", "project": "P", "timestamp": "1", "url": "/x"}
+    calls = {
+        "archive": waiting.archive,
+        "delete": waiting.delete,
+        "import": lambda: session.services.import_(data=dicom_zip(), project="P", experiment="NEW"),
+    }
+
+    def at_work(request: Any, application: Any) -> Response | None:
+        # What was there before the import is one thing, what is there after it another.
+        if what == "import" and not seen.hits:
+            return None
+        return answering(busy).before(request, application)  # type: ignore[return-value]
+
+    seen = server.faults.rules[0]
+    server.faults.add(faults.Action(before=at_work), path="^/data/prearchive", method="GET", times=None)
+    with pytest.raises(XNATConnectionError, match="still at work on it"):
+        calls[what]()
+
+
+def test_archive_that_left_no_experiment_says_so(server: Sandbox, waiting: Any, quick: None) -> None:
+    server.faults.add(faults.close(), path=ARCHIVE, times=None)
+    server.faults.add(faults.status(404), path="^/data/prearchive/projects/P/", method="GET", times=None)
+    server.faults.add(answering(None), path="^/data/prearchive/projects/P$", method="GET", times=None)
+    with pytest.raises(XNATConnectionError, match="left the prearchive, but there is no such experiment in P"):
+        waiting.archive()
+
+
+def test_archive_whose_second_answer_was_lost_gives_the_experiment(
+    server: Sandbox, second: Any, waiting: Any, quick: None
+) -> None:
+    server.faults.add(faults.close(), path=ARCHIVE)
+    rule = server.faults.add(faults.lose_answer(), path=ARCHIVE)
+    found = waiting.archive()
+    assert rule.hits == 1
+    assert [one.id for one in second.projects["P"].experiments.values()] == [found.id]

@@ -12,6 +12,7 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ import pytest
 from tests.waiting import PATIENCE
 from xnat._mapped import Threads, run
 from xnat.exceptions import XNATValueError
+from xnat.journal import Journal
 from xnat.mapping import FilterFunctions, MappedFunctionFailed, MappingLevel
 
 SERVER = "http://localhost"
@@ -282,3 +284,44 @@ def test_levels() -> None:
 def test_patterns_are_checked() -> None:
     with pytest.raises(XNATValueError, match="regular expression"):
         FilterFunctions.of(True, project="(")
+
+
+def test_what_comes_twice_is_done_once() -> None:
+    done: list[int] = []
+    found = mapped([*things(3), *things(5)], lambda thing: done.append(thing.number), workers=1)
+    assert list(found) == [f"/data/things/{number}" for number in range(5)]
+    assert sorted(done) == list(range(5))
+
+
+def test_progress_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    mapped(things(50), half, progress=True)
+    assert " 50 Elapsed" in capsys.readouterr().err
+
+
+def test_progress_bar_of_a_run_that_breaks_off(capsys: pytest.CaptureFixture[str]) -> None:
+    def objects() -> Iterator[Thing]:
+        yield from things(3)
+        raise OSError("the server is gone")
+
+    with pytest.raises(OSError, match="gone"):
+        mapped(objects(), half, progress=True)
+    assert " 3 Elapsed" in capsys.readouterr().err
+
+
+def test_a_journal_of_another_version_is_left_as_it_is(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    mapped(things(1), half, journal=journal)
+    head, *rest = journal.read_text().splitlines()
+    later = json.dumps({**json.loads(head), "version": 99})
+    journal.write_text("\n".join([later, *rest, ""]))
+    with pytest.raises(XNATValueError, match="another version"):
+        mapped(things(1), half, journal=journal)
+    assert json.loads(journal.read_text().splitlines()[0])["version"] == 99
+
+
+def test_a_journal_that_was_closed_takes_no_more(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal", SERVER) as journal:
+        journal.succeeded("/data/things/1", 1)
+    with pytest.raises(ValueError, match="closed"):
+        journal.succeeded("/data/things/2", 2)
+    assert len(lines(tmp_path / "journal")) == 1
