@@ -222,13 +222,9 @@ def _remove(tree: Arrivals, item: PlanItem) -> FileResult:
     except OSError as error:
         return FileResult(place, uri, "failed", error=storage_error(place, error))
     tree.manifest.forget(str(item.path))
-    for folder in item.path.parents:
-        if not folder.parts:
-            break
-        try:
+    with contextlib.suppress(OSError):  # one that isn't empty
+        for folder in list(item.path.parents)[:-1]:
             (tree.target / folder).rmdir()
-        except OSError:  # not empty
-            break
     return FileResult(place, uri, "deleted", note=item.reason)
 
 

@@ -208,3 +208,19 @@ def test_stored_models_give_the_same_source():
     document = schema(complex_type("thing", extension("t:other", sequence('<xs:element name="a" type="xs:int"/>'))))
     model = convert([document], require_core=False)
     assert emit.emit(Model.from_json(model.to_json())).source == emit.emit(model).source
+
+
+def test_limits_below_zero():
+    restriction = '<xs:restriction base="xs:integer"><xs:minInclusive value="-5"/></xs:restriction>'
+    field = f'<xs:element name="x"><xs:simpleType>{restriction}</xs:simpleType></xs:element>'
+    assert "-5" in emitted(convert([schema(complex_type("a", sequence(field)))], require_core=False))
+
+
+def test_a_model_keeps_what_few_ways_of_writing_it_gave():
+    model = convert([schema(complex_type("a", sequence('<xs:element name="x"/>')))], require_core=False)
+    first = emit.emit(model)
+    assert emit.emit(model).blocks is first.blocks
+    for number in range(5):
+        emit.emit(model, reserved=frozenset({f"name{number}"}))
+    assert len(model.emitted) <= 4
+    assert emit.emit(model).source == first.source

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.factories import NAMESPACE, listing, make_class, make_field, make_model
-from xnat.convert_xsd import ClassKind, FieldKind, passes
+from xnat.convert_xsd import ClassKind, FieldKind, passes, references
 from xnat.convert_xsd.model import SimpleDef
 from xnat.convert_xsd.reader import XSD
 
@@ -412,3 +412,45 @@ def test_a_schema_full_of_problems_does_not_fill_the_log():
         model.problem("bad", line, "oh")
     model.problem("other", 1, "oh")
     assert len(model.problems) == 22
+
+
+def test_more_fields_by_groups_than_anything_needs(monkeypatch):
+    monkeypatch.setattr(references, "MAX_GROUP_FIELDS", 3)
+    classes = [make_class(T + name, make_field("own"), use("g")) for name in ("first", "second")]
+    model = passes.expand_groups(make_model(*classes, groups={T + "g": group("g", *"abcd")}))
+    assert [item.path for item in model.classes[T + "first"].fields] == ["own", "a", "b", "c", "d"]
+    assert [item.path for item in model.classes[T + "second"].fields] == ["own"]
+    assert "too many" in model.problems[0].text
+
+
+def test_extending_anything_is_extending_nothing():
+    model = passes.resolve(make_model(make_class(T + "a", base=f"{{{XSD}}}anyType")))
+    assert (model.classes[T + "a"].base, model.problems) == (None, [])
+
+
+def test_an_unknown_prefix_is_told_as_it_was_written():
+    model = passes.resolve(make_model(make_class(T + "a", base="?lost:base")))
+    assert "'lost:base'" in model.problems[0].text
+
+
+def test_unions_in_unions_have_an_end():
+    depth = references.MAX_LINEAGE + 2
+    simples = {f"{T}{n}": SimpleDef(f"{T}{n}", members=(f"{T}{n + 1}",)) for n in range(depth)}
+    simples[f"{T}{depth}"] = SimpleDef(f"{T}{depth}", base=INT)
+    assert resolve_field(f"{T}0", simples=simples)[0].type == "xs:string"
+    assert resolve_field(f"{T}5", simples=simples)[0].type == "xs:integer"
+
+
+def test_lists_of_values_that_nobody_reads_are_dropped():
+    def values(begin):
+        return tuple(str(number) for number in range(begin, begin + references.MAX_ENUMERATION))
+
+    simples = {
+        T + "u": SimpleDef(T + "u", members=(T + "p", T + "q")),
+        T + "p": SimpleDef(T + "p", base=STRING, restrictions={"enumeration": values(0)}),
+        T + "q": SimpleDef(T + "q", base=STRING, restrictions={"enumeration": values(5000)}),
+        T + "r": SimpleDef(T + "r", base=STRING, restrictions={"enumeration": (*values(0), "one more")}),
+    }
+    assert len(resolve_field(T + "p", simples=simples)[0].restrictions["enumeration"]) == references.MAX_ENUMERATION
+    assert resolve_field(T + "u", simples=simples)[0].restrictions == {}
+    assert resolve_field(T + "r", simples=simples)[0].restrictions == {}

@@ -218,3 +218,61 @@ def test_names_of_no_use_are_left_out():
 def test_two_bytes_a_character_with_and_without_byte_order_mark(encoding):
     text = f'<?xml version="1.0" encoding="utf-16"?><xs:schema xmlns:xs="{XSD}">é</xs:schema>'
     assert decode(text.encode(encoding)) == f'<xs:schema xmlns:xs="{XSD}">é</xs:schema>'
+
+
+# -- parts that say nothing, or too much ------------------------------------------------------------------------------
+
+
+def test_parts_of_a_schema_without_a_name_or_reference_are_passed_over():
+    nameless = "".join(
+        f"<xs:{tag}/>" for tag in ("complexType", "element", "simpleType", "attribute", "attributeGroup", "group")
+    )
+    content = sequence("<xs:group/>") + "<xs:attributeGroup/><xs:complexContent><xs:extension/></xs:complexContent>"
+    model = read(nameless + complex_type("thing", content))
+    assert list(model.classes) == [T + "thing"]
+    assert (model.classes[T + "thing"].base, model.classes[T + "thing"].fields) == (None, [])
+    assert [*model.simples, *model.groups, *model.global_elements, *model.problems] == []
+
+
+def test_the_first_of_two_simple_types_or_groups_of_one_name_counts():
+    simple = '<xs:simpleType name="s"><xs:restriction base="xs:{}"/></xs:simpleType>'
+    group = '<xs:group name="g"><xs:sequence><xs:element name="{}"/></xs:sequence></xs:group>'
+    model = read(simple.format("int") + simple.format("date") + group.format("a") + group.format("b"))
+    assert model.simples[T + "s"].base == f"{{{XSD}}}int"
+    assert [item.path for item in model.groups[T + "g"].fields] == ["a"]
+
+
+def test_a_type_extends_the_first_base_it_names():
+    twice = extension("t:a") + extension("t:b")
+    assert read(complex_type("thing", twice)).classes[T + "thing"].base == T + "a"
+
+
+def test_a_length_is_both_limits():
+    restriction = '<xs:restriction base="xs:string"><xs:length value="3"/><xs:whiteSpace/></xs:restriction>'
+    model = read(complex_type("thing", sequence(inner("a", restriction, kind="simpleType"))))
+    assert model.classes[T + "thing"].fields[0].restrictions == {"min_length": "3", "max_length": "3"}
+
+
+def test_unions_of_types_without_a_name():
+    member = (
+        '<xs:simpleType><xs:restriction base="xs:string"><xs:enumeration value="{}"/></xs:restriction></xs:simpleType>'
+    )
+    union = f"<xs:annotation/>{member.format('a')}{member.format('b')}"
+    model = read(complex_type("thing", sequence(inner("x", f"<xs:union>{union}</xs:union>", kind="simpleType"))))
+    (key,) = (item.type for item in model.classes[T + "thing"].fields)
+    assert [model.simples[member].restrictions["enumeration"] for member in model.simples[key].members] == [
+        ("a",),
+        ("b",),
+    ]
+
+
+def test_simple_types_nested_without_end():
+    deep = reader.MAX_DEPTH + 5
+    text = "<xs:simpleType><xs:union>" * deep + "</xs:union></xs:simpleType>" * deep
+    content = schema(f'<xs:element name="x">{text}</xs:element>').content
+    assert "nested too deeply" in problem_of(content).text
+
+
+def test_an_element_with_too_many_attributes():
+    many = " ".join(f'a{number}=""' for number in range(reader.MAX_ATTRIBUTES + 2))
+    assert "attributes" in problem_of(schema(f"<xs:element {many}/>").content).text

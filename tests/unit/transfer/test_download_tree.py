@@ -614,3 +614,62 @@ def test_progress_takes_back_what_was_in_vain(
     download_tree(requester, [group], tmp_path, update_func=lambda *call: calls.append(call))
     assert calls[-1] == (1_500_000, 1_500_000, True)
     assert max(call[0] for call in calls) == 1_500_000
+
+
+# -- what stands in the way, and what is left over --------------------------------------------------------------------
+
+
+def test_folders_and_links_in_the_place_of_files(
+    server: FakeServer, requester: SimpleRequester, publish: Publish, tmp_path: Path
+) -> None:
+    group = publish({"a": b"1", "b": b"2", "c": b"3"}, archive=False)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "elsewhere").write_bytes(b"mine")
+    os.mkfifo(tmp_path / "b")
+    with pytest.raises(XNATTransferError, match="a folder is in its place") as caught:
+        download_tree(requester, [group], tmp_path)
+    assert [result.path.name for result in caught.value.report.failed] == ["a"]
+    assert (tmp_path / "a").is_dir()
+    assert (tmp_path / "b").read_bytes() == b"2"
+    assert (tmp_path / "elsewhere").read_bytes() == b"mine"
+
+
+def test_a_long_plan_is_cut(requester: SimpleRequester, publish: Publish, tmp_path: Path) -> None:
+    plan = download_tree(requester, [publish({f"f{number:03}": b"x" for number in range(120)})], tmp_path, dry_run=True)
+    lines = str(plan).splitlines()
+    assert len(lines) < 120
+    shown = len(lines) - 2
+    assert lines[-1] == f"  … and {120 - shown} more"
+
+
+def test_a_target_on_a_disk_that_cannot_be_written(
+    server: FakeServer, requester: SimpleRequester, publish: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No test can mount a disk for reading only, and an administrator may write everywhere else.
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, *mode: str(path) != str(tmp_path) and access(path, *mode))
+    with pytest.raises(XNATDownloadError, match="ermission"):
+        download_tree(requester, [publish({"a": b"1"})], tmp_path)
+    assert server.seen == []
+
+
+def test_folders_that_deletions_leave_empty_go_too(
+    requester: SimpleRequester, publish: Publish, tmp_path: Path
+) -> None:
+    content = {"a/b/c/one": b"1", "a/two": b"2", "three": b"3"}
+    download_tree(requester, [publish(content)], tmp_path)
+    download_tree(requester, [publish({"a/two": b"2"})], tmp_path, delete=True)
+    assert tree_of(tmp_path) == {"a/two": b"2"}
+    assert not (tmp_path / "a" / "b").exists()
+    download_tree(requester, [], tmp_path, delete=True)
+    assert [path.name for path in tmp_path.iterdir()] == [MANIFEST_NAME]
+
+
+def test_unlisted_members_do_not_replace_what_is_to_be_kept(
+    requester: SimpleRequester, publish: Publish, tmp_path: Path
+) -> None:
+    (tmp_path / "catalog.xml").write_bytes(b"mine")
+    extra = [("LABEL/files/catalog.xml", b"theirs"), ("LABEL/files/other.xml", b"other")]
+    download_tree(requester, [publish(SMALL, extra=extra)], tmp_path, existing="skip")
+    assert (tmp_path / "catalog.xml").read_bytes() == b"mine"
+    assert (tmp_path / "other.xml").read_bytes() == b"other"

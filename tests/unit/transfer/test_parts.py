@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.waiting import PATIENCE
 from xnat.exceptions import XNATTransferError, XNATUnsafeArchiveError, XNATValueError
-from xnat.transfer.manifest import MANIFEST_NAME, Entry, Manifest
+from xnat.transfer.manifest import MANIFEST_NAME, STAGING_NAME, Entry, Manifest, Staging
 from xnat.transfer.pool import Pool, Stop, Stopped
 from xnat.transfer.progress import Aggregate, default_update_func, ignore
-from xnat.transfer.report import FileResult, TransferReport
+from xnat.transfer.report import FileResult, TransferReport, human_bytes
 
 # -- report ---------------------------------------------
 
@@ -272,3 +274,46 @@ def test_two_writers_do_not_mix(tmp_path: Path) -> None:
     for manifest in manifests:
         manifest.close()
     assert len(Manifest(tmp_path)) == 800
+
+
+def test_forgetting_what_is_not_known_writes_nothing(tmp_path: Path) -> None:
+    manifest = Manifest(tmp_path)
+    manifest.forget("nobody knows it")
+    manifest.close()
+    assert not (tmp_path / MANIFEST_NAME).exists()
+
+
+def test_a_journal_of_which_lines_are_damaged(tmp_path: Path) -> None:
+    """What can be understood of a dead run is used; the rest is as if it had never been."""
+    dead = Staging(tmp_path)
+    paths = [dead.new_file(name, 1, None, f"/data/{name}") for name in ("good", "nameless", "nowhere")]
+    for path in paths:
+        path.write_bytes(b"x")
+    dead.close(keep=True)
+    (journal,) = (tmp_path / STAGING_NAME).rglob("*.jsonl")
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    lines[1]["path"], lines[2]["temp"] = None, 7
+    journal.write_text("\n".join(map(json.dumps, lines)) + "\n[]\n")
+    living = Staging(tmp_path)
+    assert [found.path for found in living.leftovers()] == ["good"]
+    living.close()
+    assert not (tmp_path / STAGING_NAME).exists()
+
+
+@pytest.mark.parametrize(("age", "found"), [(0.0, False), (30 * 86400.0, True)])
+def test_what_a_run_on_another_machine_left_is_used_when_it_is_old(tmp_path: Path, age: float, found: bool) -> None:
+    dead = Staging(tmp_path)
+    dead.new_file("a", 1, None, "/data/a").write_bytes(b"x")
+    dead.close(keep=True)
+    (folder,) = (tmp_path / STAGING_NAME).iterdir()
+    elsewhere = folder.rename(folder.with_name("another-host~1~x"))
+    for path in (*elsewhere.iterdir(), elsewhere):
+        os.utime(path, (time.time() - age,) * 2)
+    living = Staging(tmp_path)
+    assert bool(list(living.leftovers())) is found
+    living.close()
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (2.5e6, "2.5 MB"), (3e16, "30000.0 TB")])
+def test_numbers_of_bytes_for_people(count: float, text: str) -> None:
+    assert human_bytes(count) == text
