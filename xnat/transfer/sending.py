@@ -204,10 +204,8 @@ def _spooled(source: Any) -> tuple[IO[bytes], int, bool]:
     import tempfile
 
     spool: Any = tempfile.SpooledTemporaryFile(max_size=_SPOOL)  # noqa: SIM115  (closed by upload_data)
-    chunks = iter(lambda: source.read(_CHUNK), b"") if hasattr(source, "read") else source
-    for chunk in chunks:
-        if not chunk:
-            break
+    # Only what is read ends with an empty piece; among the pieces of a generator one says nothing.
+    for chunk in iter(lambda: source.read(_CHUNK) or None, None) if hasattr(source, "read") else source:
         spool.write(chunk.encode() if isinstance(chunk, str) else chunk)
     length = spool.tell()
     spool.seek(0)

@@ -516,3 +516,20 @@ def test_a_file_that_an_archive_of_unknown_fate_brought_damaged_is_no_success(
         upload_tree(requester, RESOURCE, local, method="zip_file", inventory=halfway)
     assert [result.path.name for result in caught.value.report.failed] == ["3"]
     assert len(caught.value.report.verified) == 3
+
+
+@pytest.mark.parametrize("pieces", [[b"a", b"", b"b"], [b"", b"ab"], ["a", "", "b"]])
+def test_an_empty_piece_is_not_the_end(server: FakeServer, requester: SimpleRequester, pieces: list[Any]) -> None:
+    upload_data(requester, URI, iter(pieces))
+    assert server.files[URI] == b"ab"
+
+
+def test_what_stays_damaged_is_an_error(server: FakeServer, requester: SimpleRequester) -> None:
+    there = [RemoteFile(URI, PurePosixPath("f.bin"), 3, None), RemoteFile(URI, PurePosixPath("f.bin"), 4, md5(b"xxxx"))]
+    with pytest.raises(XNATUploadError, match="MD5 is"):
+        upload_data(requester, URI, b"four", stored=lambda: there.pop(0))
+    assert [seen.query.get("overwrite") for seen in server.puts()] == [None, "true"]
+    with pytest.raises(XNATUploadError, match="has 3 bytes of it, 4 were sent"):
+        upload_data(
+            requester, URI, b"four", stored=lambda: RemoteFile(URI, PurePosixPath("f.bin"), 3, None), overwrite=True
+        )

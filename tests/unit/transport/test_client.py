@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import logging
@@ -31,6 +32,7 @@ from xnat.exceptions import (
     XNATUnexpectedPageError,
     XNATValueError,
 )
+from xnat.transport import errors, wire
 from xnat.transport.client import HTTPClient
 
 from .scripted_server import CERTIFICATE, LOGIN_PAGE, STATUS_PAGE, Answer, Arrived, Server, Waits
@@ -910,3 +912,62 @@ def test_many_threads_share_a_client(server: Server, client: HTTPClient) -> None
         paths = [f"/data/{n}" for n in range(400)]
         answers = list(pool.map(lambda path: client.request("GET", path).content.decode(), paths))
     assert answers == paths
+
+
+# -- small print ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [5, object(), 1.5])
+def test_what_is_no_body_is_refused(server: Server, client: HTTPClient, data: Any) -> None:
+    with pytest.raises(XNATValueError, match=f"not {type(data).__name__}"):
+        client.request("PUT", "/x", data=data)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Other: b", "a\0", "a\nb"])
+def test_headers_hold_one_line(server: Server, client: HTTPClient, value: str) -> None:
+    with pytest.raises(XNATValueError, match="header"):
+        client.request("GET", "/x", headers={"X-Mine": value})
+    assert server.requests == []
+
+
+def test_after_a_fork_that_was_none(server: Server, client: HTTPClient) -> None:
+    server.script += [Answer(body=b"1"), Answer(body=b"2")]
+    assert client.request("GET", "/x").content == b"1"
+    before = client.interface
+    client.after_fork()
+    assert client.interface is before
+    assert client.request("GET", "/x").content == b"2"
+
+
+def test_a_bundle_that_is_not_there(make_server: Make, make_client: Make, tmp_path: Any) -> None:
+    with pytest.raises((XNATSSLError, XNATValueError), match="nowhere"):
+        make_client(make_server(tls=True).url, verify=str(tmp_path / "nowhere.pem")).request("GET", "/x")
+
+
+def test_a_bundle_that_vanishes(make_server: Make, make_client: Make, tmp_path: Any) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(CERTIFICATE.read_bytes())
+    client = make_client(make_server(tls=True).url, verify=str(bundle))
+    bundle.unlink()
+    with pytest.raises(XNATSSLError, match=r"bundle\.pem"):
+        client.request("GET", "/x")
+
+
+def test_a_connection_that_is_not_made_in_time_sent_nothing() -> None:
+    asked = errors.Asked("GET", "http://host/x")
+    error = errors.connection_error(asked, requests.ConnectTimeout("slow"), 1)
+    assert isinstance(error, XNATTimeoutError)
+    assert error.sent is False
+    assert "Could not connect" in str(error)
+
+
+def test_a_stream_can_be_copied(server: Server, client: HTTPClient) -> None:
+    server.script.append(Answer(body=b"x" * 10))
+    with client.request("GET", "/x", stream=True) as response:
+        assert copy.copy(response.raw).read() == b"x" * 10
+
+
+def test_trust_in_words() -> None:
+    assert "not checked" in str(wire.settle_trust(False, {}))
+    assert "shipped with requests" in str(wire.settle_trust(True, {}))
