@@ -193,3 +193,17 @@ def test_an_unpicklable_socket_is_not_kept(world: Any) -> None:
     scan.resources["DICOM"].upload(samples.get_testdata_file("MR_small.dcm", download=False), "0.dcm")
     header = scan.read_dicom()
     assert pickle.loads(pickle.dumps(header)) == header
+
+
+def test_where_scans_are_looked_for(world: Any, session: Any) -> None:
+    experiment = world.experiments["E1"]
+    scan = experiment.scans["1"]
+    scan.resources["DICOM"].delete()
+    scan.create_resource("DICOM").upload(samples.get_testdata_file("MR_small.dcm", download=False), "0.dcm")
+    # Experiments of other types have no scans, and are passed over.
+    session.classes.SubjectVariablesData(parent=world.subjects["S1"], label="VARIABLES")
+    session.clearcache()
+    for where in (session.projects["P"], session.projects["P"].subjects["S1"]):
+        assert "1" in {file.scan for file in dicom.dicom_files(where)}
+    with pytest.raises(XNATValueError, match="not in"):
+        list(dicom.dicom_files(world.resources["PROTOCOL"]))

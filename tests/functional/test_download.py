@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 from xnat.exceptions import XNATConnectionError, XNATDownloadError, XNATValueError
-from xnat.sandbox import faults
+from xnat.sandbox import Sandbox, faults
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -170,3 +172,34 @@ def test_deleting_a_file_never_takes_others_along(world: Any, second: Any) -> No
     resource.files["ab.txt"].delete()
     resource.files["a"].delete()
     assert sorted(left) == ["protocol.txt"]
+
+
+def test_reconstructions_come_with_their_session(session: Any, world: Any, tmp_path: Path) -> None:
+    experiment = world.experiments["E1"]
+    made = session.classes.ReconstructedImageData(parent=experiment, id_="R1", type="mean")
+    made.create_resource("NIFTI").upload_data(b"mean of both", "sub/mean.nii")
+    session.clearcache()
+    report = session.projects["P"].experiments["E1"].download_dir(tmp_path, verbose=False)
+    assert report.ok
+    (found,) = tmp_path.rglob("mean.nii")
+    assert found.read_bytes() == b"mean of both"
+    assert found.relative_to(tmp_path).as_posix().startswith("E1/reconstructions/R1/")
+
+
+def test_scans_that_are_gone_when_their_files_are_asked_for(
+    session: Any, world: Any, server: Sandbox, tmp_path: Path
+) -> None:
+    nothing = json.dumps({"ResultSet": {"Result": []}}).encode()
+    server.faults.add(faults.body(lambda data: nothing), path="/scans$", times=None)
+    session.clearcache()
+    report = session.projects["P"].experiments["E1"].download_dir(tmp_path, verbose=False)
+    assert report.ok
+    assert list(tmp_path.rglob("*.dcm")) == []
+    assert (tmp_path / "E1" / "resources" / "NOTES" / "files" / "sub" / "note.txt").read_bytes() == b"a note"
+
+
+def test_a_file_into_a_stream_with_a_bar_where_nobody_looks(world: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    buffer = io.BytesIO()
+    world.resources["PROTOCOL"].files["protocol.txt"].download_stream(buffer, verbose=True)
+    assert buffer.getvalue() == b"steps"
+    assert capsys.readouterr().out == ""

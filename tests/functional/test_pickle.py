@@ -305,3 +305,11 @@ def test_the_public_names() -> None:
     assert xnat.MappingLevel("scan") is xnat.MappingLevel.SCAN
     assert callable(xnat.FilterFunctions)
     assert xnat.MappedFunctionFailed("x").reason == "x"
+
+
+@pytest.mark.parametrize(
+    "given", [(None, "user", "password"), ("http://localhost", "user"), ("http://localhost", None)]
+)
+def test_credentials_of_which_half_is_missing(given: tuple[Any, ...]) -> None:
+    with pytest.raises(TypeError, match="needs a server, a user and a password"):
+        pickling.set_credentials(*given)

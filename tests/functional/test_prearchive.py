@@ -550,3 +550,50 @@ def test_wait_tells_of_errors(server: Sandbox, waiting: Any) -> None:
     server.faults.add(faults.body(lambda data: data.replace(b"READY", b"ERROR")), path=waiting.uri + "$")
     with pytest.raises(XNATResponseError, match="became ERROR"):
         waiting.wait()
+
+
+# -- what is there no more, or never was ------------------------------------------------------------------------------
+
+
+def test_a_session_of_which_the_server_lists_nothing(server: Sandbox, waiting: Any) -> None:
+    nothing = json.dumps({"ResultSet": {"Result": []}}).encode()
+    server.faults.add(faults.body(lambda data: nothing), path="^/data/prearchive/projects/[^/]+/[^/]+/[^/]+$")
+    waiting.clearcache()
+    with pytest.raises(XNATNotFoundError, match="no prearchive session"):
+        waiting.tag  # noqa: B018
+
+
+def test_one_of_several_where_the_server_cannot_tell_about_one(server: Sandbox, send: Callable[..., Any]) -> None:
+    send(subject="OTHER", experiment="OTHER")
+    mine = send(subject="MINE", experiment="MINE")
+    server.faults.add(faults.status(404), path="^/data/prearchive/projects/[^/]+/[^/]+/[^/]+$", times=None)
+    mine.clearcache()
+    assert mine.name == "MINE"
+    mine._uri = f"{mine.uri}-gone"
+    mine.clearcache()
+    with pytest.raises(XNATNotFoundError):
+        mine.tag  # noqa: B018
+
+
+@pytest.mark.parametrize("nowhere", ["", None])
+def test_move_needs_a_project(server: Sandbox, waiting: Any, nowhere: Any) -> None:
+    with server.record() as requests, pytest.raises(XNATValueError, match="give its ID"):
+        waiting.move(nowhere)
+    assert len(requests) == 0
+
+
+def test_headers_by_file_and_of_scans_without_files(server: Sandbox, waiting: Any) -> None:
+    scan = waiting.scans[0]
+    assert scan.read_dicom(scan.files[0]).PatientID == "4MR1"
+    nothing = json.dumps({"ResultSet": {"Result": []}}).encode()
+    server.faults.add(faults.body(lambda data: nothing), path="/files$", times=None)
+    scan.clearcache()
+    waiting.clearcache()
+    with pytest.raises(XNATValueError, match="has no files"):
+        waiting.scans[0].read_dicom()
+
+
+def test_a_part_that_nobody_listed_forgets(session: Any, waiting: Any) -> None:
+    scan = session.create_object(f"{waiting.uri}/scans/1")
+    scan.clearcache()
+    assert scan.id == "1"

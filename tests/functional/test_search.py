@@ -274,3 +274,8 @@ def test_lost_answer_is_asked_for_again(filled: Sandbox, query: Query) -> None:
         assert rule.hits == 1
     finally:
         filled.faults.clear()
+
+
+def test_one_query_can_be_asked_twice(world: Any, session: Any) -> None:
+    query = session.classes.MrSessionData.query()
+    assert [found.label for found in query.all()] == [found.label for found in query.all()] != []

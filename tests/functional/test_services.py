@@ -425,3 +425,20 @@ def test_import_of_a_file_that_shrinks_is_not_waited_for(services: Services, sec
     with pytest.raises(XNATUploadError, match="shrank"):
         services.import_(path, project="brainimages", subject="s", experiment="e", update_func=shrink)
     assert len(second.projects["brainimages"].experiments) == 0
+
+
+def test_inbox_request_without_times(server: Sandbox, services: Services, inbox: Path) -> None:
+    request = services.import_dicom_inbox("incoming")
+
+    def timeless(data: bytes) -> bytes:
+        return json.dumps({**json.loads(data), "created": None, "timestamp": "soon"}).encode()
+
+    server.faults.add(faults.body(timeless), path="^/xapi/", method="GET", times=None)
+    assert (request.refresh().created, request.timestamp) == (None, None)
+
+
+@pytest.mark.parametrize("fields", [5, {"PatientID": 1}])
+def test_dicom_dump_of_what_is_no_field(server: Sandbox, scan: Any, fields: Any) -> None:
+    with server.record() as requests, pytest.raises(XNATValueError, match="should be list or a str"):
+        scan.dicom_dump(fields)
+    assert len(requests) == 0

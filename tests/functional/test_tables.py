@@ -107,3 +107,13 @@ def test_server_that_joins_nothing_is_an_error_and_no_empty_table(world: Any, se
         world.scans.tabulate()
     with pytest.raises(exceptions.XNATResponseError, match="no column"):
         len(world.resources_table())
+
+
+def test_assessors_are_one_listing(world: Any) -> None:
+    assert world.assessors is world.assessors
+    assert list(world.assessors) == list(world.experiments["E1"].assessors)
+
+
+def test_resources_of_another_level(world: Any) -> None:
+    with pytest.raises(exceptions.XNATValueError, match="'scan' or 'session', not 'subject'"):
+        world.resources_table("subject")

@@ -88,3 +88,14 @@ def test_members_of_a_project(session: Any, jane: None) -> None:
 def test_user_of_a_site_has_no_level() -> None:
     user = User({"login": "x", "xdat_user_id": 7, "email": ""})
     assert (str(user), repr(user), user.id, user.email, user.access_level) == ("x", "<User x>", "7", None, None)
+
+
+def test_taking_somebody_out_of_a_project(session: Any, jane: None) -> None:
+    project = session.classes.ProjectData(parent=session, name="P")
+    project.set_access("jane", "member")
+    assert project.users is project.users
+    assert project.users["jane"].access_level == "Members"
+    project.remove_access("jane")
+    assert "jane" not in project.users
+    with pytest.raises(KeyError, match="'jane' is no member of project P; members are admin"):
+        project.remove_access("jane")

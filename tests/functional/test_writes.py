@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from xnat import exceptions
-from xnat.sandbox import Sandbox
+from xnat.sandbox import Sandbox, faults
 
 from .conftest import connect
 
@@ -537,3 +537,46 @@ def test_long_values_and_both_styles_of_writing(world: Any, session: Any, there:
     text = "ä&=#?+ %/" * (270 if form else 100)
     world.experiments["E1"].note = text
     assert there().note == text
+
+
+def test_a_write_to_what_went_with_its_subject_makes_neither_anew(world: Any, second: Any) -> None:
+    experiment = world.experiments["E1"]
+    assert experiment.subject_id == world.subjects["S1"].id
+    second.projects["P"].subjects["S1"].delete()
+    with pytest.raises(exceptions.XNATObjectDestroyedError):
+        experiment.note = "too late"
+    assert len(second.projects["P"].subjects) == 0
+    assert len(second.projects["P"].experiments) == 0
+
+
+def test_setting_no_variables_asks_nothing(world: Any, server: Sandbox) -> None:
+    experiment = world.experiments["E1"]
+    with server.record() as sent:
+        experiment.fields.update({})
+    assert len(sent) == 0
+
+
+@pytest.mark.parametrize("name", ["scans", "fields"])
+def test_objects_and_listings_are_not_set_as_fields(world: Any, server: Sandbox, name: str) -> None:
+    with server.record() as sent, pytest.raises(exceptions.XNATError):
+        world.experiments["E1"].set(name, "x")
+    assert writes(sent) == []
+
+
+def test_a_creation_whose_answer_was_lost_is_not_taken_for_somebody_else_s(
+    session: Any, world: Any, server: Sandbox, second: Any
+) -> None:
+    session.client.retry.sleep = lambda seconds: None
+    rule = server.faults.add(faults.lose_answer(), path="/experiments/E9$", method="PUT")
+    made = session.classes.MrSessionData(parent=world.subjects["S1"], label="E9")
+    assert rule.hits == 1
+    assert made.label == "E9"
+    assert sorted(one.label for one in second.projects["P"].experiments.values()) == ["E1", "E9"]
+
+
+def test_variables_whose_value_was_cleared_elsewhere_are_gone(world: Any, second: Any) -> None:
+    experiment = world.experiments["E1"]
+    experiment.fields["a"], experiment.fields["b"] = "1", "2"
+    del second.projects["P"].experiments["E1"].fields["a"]
+    experiment.clearcache()
+    assert dict(experiment.fields) == {"b": "2"}

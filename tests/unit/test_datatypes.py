@@ -198,3 +198,19 @@ def test_values_within_restrictions_pass():
     check("age", 5, {"min_inclusive": 0, "max_inclusive": 30}, "xs:integer")
     check("flag", True, {"enumeration": ("true", "false")}, "xs:boolean")
     check("anything", object, {})
+
+
+def test_types_may_be_functions() -> None:
+    assert convert_from("7", int) == "7"
+    assert convert_from(" a ", str.strip) == "a"
+
+
+def test_what_has_no_type_is_written_by_its_own() -> None:
+    assert convert_from(dt.timedelta(hours=1, minutes=30), None) == convert_from(
+        dt.timedelta(minutes=90), "xs:duration"
+    )
+
+
+def test_the_time_of_a_moment() -> None:
+    moment = dt.datetime(2020, 1, 2, 3, 4, 5, tzinfo=dt.timezone.utc)
+    assert convert_to(moment, "xs:time") == dt.time(3, 4, 5, tzinfo=dt.timezone.utc)
