@@ -153,8 +153,6 @@ class KeepAlive:
 
 def _weakly(beat: Callable[[], object], ended: Callable[[object], None]) -> Callable[[], Callable[[], object] | None]:
     """The function that gives ``beat`` as long as its object exists; ``ended`` is called when it doesn't any more."""
-    if isinstance(beat, weakref.ReferenceType):
-        return beat
     if hasattr(beat, "__self__") and hasattr(beat, "__func__"):
         return weakref.WeakMethod(beat, ended)
     return lambda: beat
