@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from xnat import exceptions
-from xnat.core import XNATListing, XNATNestedObject, XNATSubObject
+from xnat.core import XNATListing, XNATNestedObject, XNATSubObject, tabulate
 from xnat.sandbox import Sandbox, faults
 
 
@@ -329,3 +329,17 @@ def test_help_tells_what_a_field_means(session: Any) -> None:
     for cls, name, field in documented:
         assert field.__doc__.split("\n")[0] in rendered[cls]
         assert getattr(cls, name).__doc__ == field.__doc__
+
+
+def test_filters_by_ranges_are_the_server_s(world: Any, session: Any) -> None:
+    for label, date in (("A", "2019-05-01"), ("B", "2021-05-01")):
+        session.classes.MrSessionData(parent=world.subjects["S1"], label=label, date=date)
+    session.clearcache()
+    found = session.projects["P"].experiments.filter(date="01/01/2020-12/31/2020")
+    assert [experiment.label for experiment in found.values()] == ["E1"]
+    assert [experiment.label for experiment in found.filter(label="E*").values()] == ["E1"]
+
+
+def test_columns_whose_names_are_no_names(world: Any) -> None:
+    names = ("1st", "_hidden", "class", "a b", "a-b", "")
+    assert list(tabulate._field_names(names)) == ["x1st", "x_hidden", "class_", "a_b", "a_b_2", "x"]

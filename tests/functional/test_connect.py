@@ -404,3 +404,10 @@ def test_the_session_underneath_follows_redirects(server: Sandbox) -> None:
         answer = session.interface.get(f"{server.url}/data/elsewhere", allow_redirects=True)
         assert answer.url == f"{server.url}/data/version"
         assert [earlier.status_code for earlier in answer.history] == [302]
+
+
+def test_levels_of_other_clients(server: Sandbox) -> None:
+    with connect(server, loglevel="verbose") as session:
+        assert session.logger.getEffectiveLevel() == 15
+    with pytest.raises(ValueError, match="LOUD"):
+        connect(server, loglevel="loud")

@@ -550,3 +550,19 @@ def test_a_stream_that_breaks_each_time_is_given_up(world: Any, session: Any, se
     with RemoteFile(session.client, NOTE, 6) as file, pytest.raises(XNATConnectionError):
         file.read(6)
     assert 1 < rule.hits < 50
+
+
+def test_a_file_that_a_broken_transaction_left_open_is_not_written(world: Any, fs: XNATFileSystem) -> None:
+    path = f"{NOTES}/files/unfinished.txt"
+    left: list[Any] = []
+
+    def fail() -> None:
+        with fs.transaction:
+            left.append(fs.open(path, "wb"))
+            left[0].write(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    left[0].close()
+    assert not fs.exists(path)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from werkzeug.wrappers import Response
 
 from xnat.exceptions import XNATResponseError
 from xnat.sandbox import Sandbox, faults
@@ -334,3 +337,33 @@ def test_sessions_that_end_soon_are_warned_of(caplog: pytest.LogCaptureFixture) 
         with connect(server):
             pass
     assert "ends sessions after 20 s" in caplog.text
+
+
+@pytest.mark.parametrize("version", ["", "unknown", "v1"])
+def test_a_version_that_is_none(server: Sandbox, version: str) -> None:
+    server.faults.add(faults.status(404), path="/xapi/siteConfig/buildInfo", times=None)
+    server.faults.add(
+        faults.Action(before=lambda request, application: Response(version, content_type="text/plain")),
+        path="^/data/version$",
+        times=None,
+    )
+    with connect(server) as session, pytest.raises(XNATResponseError, match="tells no version; .* it says"):
+        session.xnat_version  # noqa: B018
+
+
+def test_an_archive_with_more_in_it_than_scans(server: Sandbox, world: Any, tmp_path: Path) -> None:
+    """A notice that the site adds to its zips is told of, and disturbs nothing."""
+
+    def with_notice(data: bytes) -> bytes:
+        packed = io.BytesIO(data)
+        with zipfile.ZipFile(packed, "a") as archive:
+            archive.writestr("NOTICE.txt", "for research only")
+        return packed.getvalue()
+
+    for number in range(10):
+        world.experiments["E1"].scans["1"].resources["DICOM"].upload_data(b"more", f"more{number}.dcm")
+    rule = server.faults.add(faults.body(with_notice), query="format=zip", times=None)
+    report = world.experiments["E1"].download_dir(tmp_path, verbose=False)
+    assert rule.hits
+    assert report.ok
+    assert len(list(tmp_path.rglob("*.dcm"))) == 14

@@ -505,3 +505,14 @@ def test_archive_whose_second_answer_was_lost_gives_the_experiment(
     found = waiting.archive()
     assert rule.hits == 1
     assert [one.id for one in second.projects["P"].experiments.values()] == [found.id]
+
+
+@pytest.mark.parametrize("after", [1, 200_000])
+def test_open_file_of_a_download_that_began_anew(server: Sandbox, session: Any, project: Any, after: int) -> None:
+    data = bytes(range(256)) * 2000
+    project.create_resource("R").upload_data(data, "a.bin")
+    session.client.retry.sleep = lambda seconds: None
+    rule = server.faults.add(faults.cut(after), path="a.bin$", method="GET")
+    with project.resources["R"].files["a.bin"].open() as file:
+        assert file.read() == data
+    assert rule.hits == 1

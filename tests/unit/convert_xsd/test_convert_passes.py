@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.factories import NAMESPACE, listing, make_class, make_field, make_model
+from xnat import hints
 from xnat.convert_xsd import ClassKind, FieldKind, passes, references
 from xnat.convert_xsd.model import SimpleDef
 from xnat.convert_xsd.reader import XSD
@@ -454,3 +455,11 @@ def test_lists_of_values_that_nobody_reads_are_dropped():
     assert len(resolve_field(T + "p", simples=simples)[0].restrictions["enumeration"]) == references.MAX_ENUMERATION
     assert resolve_field(T + "u", simples=simples)[0].restrictions == {}
     assert resolve_field(T + "r", simples=simples)[0].restrictions == {}
+
+
+def test_types_that_hints_know_and_the_schemas_as_well():
+    extra = hints.EXTRA_TYPES[0]
+    own = make_class(extra.type, make_field("mine"), doc="The schema's own.")
+    model = passes.apply_hints(make_model(own))
+    assert model.classes[extra.type].doc == "The schema's own."
+    assert "mine" in [item.path for item in model.classes[extra.type].fields]

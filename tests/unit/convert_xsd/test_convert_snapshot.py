@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import stat
@@ -180,3 +181,19 @@ def test_many_processes_at_once(folder):
     with multiprocessing.get_context("spawn" if os.name != "posix" else "fork").Pool(4) as pool:
         assert all(pool.map(_work, range(8)))
     assert [path.suffix for path in folder.iterdir()] == [".snapshot"]
+
+
+def test_a_snapshot_of_unreasonable_size_is_not_stored(folder, monkeypatch):
+    monkeypatch.setattr(snapshot, "MAX_SIZE", 10)
+    assert not snapshot.save(SERVER, STATE, sample(), [schema(complex_type("a"))])
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("size", [-1, 10**15, "12", None, 1.5])
+def test_a_snapshot_that_lies_about_its_size(folder, size):
+    path = stored(folder)
+    head, _, rest = path.read_bytes().partition(b"\n")
+    header = json.loads(head)
+    header["model"]["bytes"] = size
+    path.write_bytes(json.dumps(header).encode() + b"\n" + rest)
+    assert load_cold() is None

@@ -631,3 +631,10 @@ def test_a_wrong_password_is_tried_once(server: Server, client: HTTPClient) -> N
     with pytest.raises(XNATLoginFailedError, match="Authentication failed"):
         login(client, ME)
     assert server.paths == ["PUT /data/services/auth"]
+
+
+def test_a_login_that_leads_back_to_the_login_page_is_refused(server: Server, client: HTTPClient) -> None:
+    server.default = Answer(302, b"", {"Location": f"{server.url}/app/template/Login.vm"})
+    with pytest.raises(XNATLoginFailedError):
+        login(client, Credentials("admin", "wrong", "argument"))
+    assert client.jsession is None
