@@ -39,6 +39,7 @@ class XNATFile(AbstractBufferedFile):  # type: ignore[misc]
     def __init__(self, fs: Any, path: str, mode: str, *args: Any, **kwargs: Any) -> None:
         self._content: Content | None = None
         self._spool: Any = None
+        self._settled = False
         super().__init__(fs, path, mode, *args, **kwargs)
         self._uri = fs._place(path).uri
 
@@ -51,9 +52,13 @@ class XNATFile(AbstractBufferedFile):  # type: ignore[misc]
     def _initiate_upload(self) -> None:
         import tempfile
 
+        if self._settled:
+            return
         self._spool = tempfile.SpooledTemporaryFile(max_size=1 << 23)  # noqa: SIM115 - closed by commit or discard
 
     def _upload_chunk(self, final: bool = False) -> bool:
+        if self._settled:  # by a transaction that ended before the file was closed
+            return True
         self._spool.write(self.buffer.getvalue())
         if final and self.autocommit:
             self.commit()
@@ -69,6 +74,7 @@ class XNATFile(AbstractBufferedFile):  # type: ignore[misc]
 
     def discard(self) -> None:
         """Throw away what was written."""
+        self._settled = True
         if self._spool is not None:
             self._spool.close()
 

@@ -552,14 +552,17 @@ def test_a_stream_that_breaks_each_time_is_given_up(world: Any, session: Any, se
     assert 1 < rule.hits < 50
 
 
-def test_a_file_that_a_broken_transaction_left_open_is_not_written(world: Any, fs: XNATFileSystem) -> None:
+@pytest.mark.parametrize("written", [b"half", b"more than a block " * 1000])
+def test_a_file_that_a_broken_transaction_left_open_is_not_written(
+    world: Any, fs: XNATFileSystem, written: bytes
+) -> None:
     path = f"{NOTES}/files/unfinished.txt"
     left: list[Any] = []
 
     def fail() -> None:
         with fs.transaction:
-            left.append(fs.open(path, "wb"))
-            left[0].write(b"half")
+            left.append(fs.open(path, "wb", block_size=1000))
+            left[0].write(written)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
