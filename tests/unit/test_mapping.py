@@ -12,7 +12,6 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -296,16 +295,6 @@ def test_what_comes_twice_is_done_once() -> None:
 def test_progress_bar(capsys: pytest.CaptureFixture[str]) -> None:
     mapped(things(50), half, progress=True)
     assert " 50 Elapsed" in capsys.readouterr().err
-
-
-def test_progress_bar_of_a_run_that_breaks_off(capsys: pytest.CaptureFixture[str]) -> None:
-    def objects() -> Iterator[Thing]:
-        yield from things(3)
-        raise OSError("the server is gone")
-
-    with pytest.raises(OSError, match="gone"):
-        mapped(objects(), half, progress=True)
-    assert " 3 Elapsed" in capsys.readouterr().err
 
 
 def test_a_journal_of_another_version_is_left_as_it_is(tmp_path: Path) -> None:
