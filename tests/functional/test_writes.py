@@ -580,3 +580,24 @@ def test_variables_whose_value_was_cleared_elsewhere_are_gone(world: Any, second
     del second.projects["P"].experiments["E1"].fields["a"]
     experiment.clearcache()
     assert dict(experiment.fields) == {"b": "2"}
+
+
+def test_fields_of_parts_whose_type_has_no_name(world: Any, session: Any, second: Any) -> None:
+    experiment = session.classes.XaSessionData(parent=world.subjects["S1"], label="X1")
+    scan = session.classes.XaScanData(parent=experiment, id_="1", type="run")
+    scan.parameters.pixel_res.x = 2
+    scan.parameters.mset({"imageType": "DERIVED"})
+    stored = second.projects["P"].experiments["X1"].scans["1"]
+    assert (stored.parameters.pixel_res.x, stored.parameters.image_type) == (2, "DERIVED")
+
+
+@pytest.mark.parametrize("root", ["xnat:mrSessionData", "xnat:experimentData"])
+def test_fields_by_their_whole_path(world: Any, there: Callable[[], Any], root: str) -> None:
+    experiment = world.experiments["E1"]
+    experiment.set(f"{root}/note", "by its path")
+    experiment.mset({f"{root}/date": "2021-02-03"})
+    assert (there().note, there().date) == ("by its path", datetime.date(2021, 2, 3))
+    experiment.del_(f"{root}/note")
+    assert there().note is None
+    with pytest.raises(exceptions.XNATAttributeError):
+        experiment.set(f"{root}/noote", "misspelt")

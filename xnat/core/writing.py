@@ -136,6 +136,9 @@ def _written(cls: type, name: str, value: Any, type_: str | Callable[[Any], Any]
     :raises XNATAttributeError: there is no such field
     :raises XNATValueError: the value isn't valid, or the name is that of objects or a listing
     """
+    root, _, below = name.partition("/")
+    if below and any(getattr(base, "XSI_TYPE", None) == root for base in cls.__mro__):
+        name = below  # the whole path, from the type on, as searches and listings have it
     field = getattr_static(cls, name)
     if not hasattr(field, "path"):
         field = next((found for found in _described(cls) if found.path == name), None)
