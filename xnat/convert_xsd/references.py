@@ -94,6 +94,8 @@ class _Resolver:
 
     def base(self, owner: ClassDef) -> None:
         """Settle what a type extends: another complex type, or a simple one, which makes it hold text."""
+        if owner.base == f"{{{XSD}}}anyType":
+            owner.base = None  # what every type extends, mostly without saying so; it holds no text
         if owner.base is None:
             return
         complex_, simple = self._find(owner.base, owner.namespace)
@@ -102,9 +104,8 @@ class _Resolver:
             return
         reference, owner.base = owner.base, None
         if simple is None:
-            if reference != f"{{{XSD}}}anyType":
-                text = f"{_label(owner)} extends {_spoken(reference)}, which is not defined; it is kept without base"
-                self.model.problem(owner.file, owner.line, text)
+            text = f"{_label(owner)} extends {_spoken(reference)}, which is not defined; it is kept without base"
+            self.model.problem(owner.file, owner.line, text)
             return
         builtin, restrictions = simple
         own = owner.text.restrictions if owner.text is not None else {}

@@ -426,7 +426,7 @@ def test_more_fields_by_groups_than_anything_needs(monkeypatch):
 
 def test_extending_anything_is_extending_nothing():
     model = passes.resolve(make_model(make_class(T + "a", base=f"{{{XSD}}}anyType")))
-    assert (model.classes[T + "a"].base, model.problems) == (None, [])
+    assert (model.classes[T + "a"].base, model.classes[T + "a"].text, model.problems) == (None, None, [])
 
 
 def test_an_unknown_prefix_is_told_as_it_was_written():
