@@ -411,3 +411,8 @@ def test_levels_of_other_clients(server: Sandbox) -> None:
         assert session.logger.getEffectiveLevel() == 15
     with pytest.raises(ValueError, match="LOUD"):
         connect(server, loglevel="loud")
+
+
+def test_levels_as_numbers(server: Sandbox) -> None:
+    with connect(server, loglevel=15) as session:
+        assert session.logger.getEffectiveLevel() == 15

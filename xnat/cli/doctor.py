@@ -217,8 +217,7 @@ class _Examination:
 
     @property
     def _open(self) -> XNATSession:
-        if self._session is None:
-            raise Trouble("there is no session")
+        assert self._session is not None  # these checks need that of the login
         return self._session
 
 

@@ -280,6 +280,8 @@ def test_certificates(own: Sandbox, own_inside: Inside) -> None:
         assert "--ca-bundle" in own_inside.fails(5, "ls")
         assert own_inside.ok("ls", "--ca-bundle", str(CERTIFICATE), "--json").json == []
         assert own_inside.ok("ls", "--no-verify", "--json", "--quiet").json == []
+        for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR"):
+            own_inside.environ.pop(name, None)
         assert examined(own_inside)["tls"]["state"] == "failed"
         assert examined(own_inside, "--ca-bundle", str(CERTIFICATE))["tls"]["finding"].startswith("TLSv1")
         assert examined(own_inside, "--no-verify")["tls"]["state"] == "warning"
@@ -403,3 +405,36 @@ def test_doctor_of_a_server_elsewhere_behind_a_proxy(tmp_path: Path, site: Sandb
         rows = examined(inside, "--server", f"{scheme}://xnat.invalid", **{f"{scheme}_proxy": site.url, "no_proxy": ""})
         assert rows["proxy"]["state"] == "ok"
         assert words in rows["tls"]["finding"] + rows["tls"]["advice"]
+
+
+def test_fields_by_every_name(full: Inside) -> None:
+    words = ("demographics.gender=male", "demographics.yob=1980", "xnat:subjectData/group=controls")
+    full.ok("set", "P/S1", *words)
+    found = full.ok("info", "P/S1", "--json").json
+    assert (found["demographics.gender"], found["demographics.yob"], found["group"]) == ("male", 1980, "controls")
+    full.ok("set", "P/S1", "--unset", "xnat:subjectData/group")
+    assert "group" not in full.ok("info", "P/S1", "--json").json
+
+
+def test_what_nobody_foresaw_is_one_line_and_more_on_demand(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any) -> int:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("xnat.cli.ls._rows", fail)
+    assert inside.fails(1, "ls").startswith("xnat: unexpected ZeroDivisionError: a bug; '--debug' shows where")
+    monkeypatch.setattr(Inside, "check", staticmethod(lambda text: None))
+    assert "Traceback" in inside.run("ls", "--debug").err
+
+
+def test_logins_where_the_desktop_keeps_state(own: Sandbox, own_inside: Inside, tmp_path: Path) -> None:
+    own_inside.ok("login", XDG_STATE_HOME=str(tmp_path / "state"))
+    assert len(list((tmp_path / "state" / "xnat" / "logins").iterdir())) == 1
+    assert not (tmp_path / ".local").exists()
+
+
+def test_doctor_does_not_wait_for_ever(own: Sandbox, own_inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xnat.cli.doctor._PATIENCE", 0.0)
+    own.faults.add(faults.delay(1.0), path="^/data/services/auth$", times=None)
+    rows = examined(own_inside)
+    assert (rows["login"]["state"], rows["login"]["finding"]) == ("failed", "it took too long")
+    assert rows["rights"]["state"] == "skipped"

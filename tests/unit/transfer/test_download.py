@@ -353,3 +353,16 @@ def test_damaged_zip_is_not_stored(server: FakeServer, requester: SimpleRequeste
     with pytest.raises(XNATDownloadError):
         download_file(requester, "/z", tmp_path / "z.zip", query={"format": "zip"}, check_zip=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_the_same_size_and_other_content_is_refreshed(
+    server: FakeServer, requester: SimpleRequester, tmp_path: Path
+) -> None:
+    server.files["/data/f"] = b"steps"
+    target = tmp_path / "f"
+    target.write_bytes(b"STEPS")
+    options: Any = {"size": 5, "digest": md5(b"steps"), "existing": "refresh"}
+    assert download_file(requester, "/data/f", target, **options).state == "verified"
+    assert target.read_bytes() == b"steps"
+    assert download_file(requester, "/data/f", target, **options).state == "skipped"
+    assert len(server.gets()) == 1

@@ -533,3 +533,15 @@ def test_what_stays_damaged_is_an_error(server: FakeServer, requester: SimpleReq
         upload_data(
             requester, URI, b"four", stored=lambda: RemoteFile(URI, PurePosixPath("f.bin"), 3, None), overwrite=True
         )
+
+
+def test_a_file_that_vanishes_before_its_turn(
+    server: FakeServer, requester: SimpleRequester, local: Any, inventory: Inventory
+) -> None:
+    def vanish(done: int, total: int | None, finished: bool) -> None:
+        local[-1][0].unlink(missing_ok=True)
+
+    with pytest.raises(XNATTransferError, match="can't read .*No such file") as caught:
+        upload_tree(requester, RESOURCE, local, method="per_file", workers=1, inventory=inventory, update_func=vanish)
+    assert [result.path for result in caught.value.report.failed] == [local[-1][0]]
+    assert len(caught.value.report.verified) == 3

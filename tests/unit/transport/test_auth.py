@@ -638,3 +638,9 @@ def test_a_login_that_leads_back_to_the_login_page_is_refused(server: Server, cl
     with pytest.raises(XNATLoginFailedError):
         login(client, Credentials("admin", "wrong", "argument"))
     assert client.jsession is None
+
+
+def test_a_session_of_which_nobody_tells_whose_it_is(server: Server, client: HTTPClient) -> None:
+    Xnat(server, missing=("/data/auth",), front=b"<html>welcome</html>")
+    with pytest.raises(XNATAuthError, match="doesn't tell who is logged in"):
+        whoami(client)
