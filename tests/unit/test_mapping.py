@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 
 from tests.waiting import PATIENCE
-from xnat._mapped import Threads, run
 from xnat.exceptions import XNATValueError
-from xnat.journal import Journal
 from xnat.mapping import FilterFunctions, MappedFunctionFailed, MappingLevel
+from xnat.mapping.journal import Journal
+from xnat.mapping.running import Threads, run
 
 SERVER = "http://localhost"
 

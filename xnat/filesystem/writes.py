@@ -7,9 +7,8 @@ import os
 import threading
 from typing import IO, TYPE_CHECKING, Any
 
-from . import _paths
-from ._openfile import as_os_errors
-from ._paths import MAGIC, Place
+from .openfile import as_os_errors
+from .paths import MAGIC, Place, files_of_resource
 
 __all__ = ["Writes"]
 
@@ -163,7 +162,7 @@ class Writes:
         """Refuse to delete a file where the server would delete others, too."""
         # To XNAT the path of a DELETE is the beginning of paths: files/a also removes files/ab.txt.
         with as_os_errors(path):
-            files = _paths.files_of_resource(self.session, place)
+            files = files_of_resource(self.session, place)
         others = [entry["name"] for entry in files if entry["name"].startswith(path) and entry["name"] != path]
         if others:
             raise OSError(

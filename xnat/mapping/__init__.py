@@ -16,13 +16,13 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ._mapped import MappedFunctionFailed, run
-from .exceptions import XNATTransferError, XNATValueError
+from ..exceptions import XNATTransferError, XNATValueError
+from .running import MappedFunctionFailed, run
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from .protocols import UpdateFunc
+    from ..protocols import UpdateFunc
 
 __all__ = [
     "FilterFunctions",

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import uris
-from .core.answers import result_rows
-from .core.kinds import file_path, file_uri
-from .exceptions import XNATNotFoundError
+from .. import uris
+from ..core.answers import result_rows
+from ..core.kinds import file_path, file_uri
+from ..exceptions import XNATNotFoundError
 
 __all__ = ["MAGIC", "Place", "bulk_files", "directory", "entries", "files_of_resource", "parents", "place_of", "tree"]
 

@@ -7,22 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from .constants import EXPIRATION_COOKIE
-from .core.answers import result_rows
-from .core.caching import caching as cached
-from .core.looking import starting_point
-from .exceptions import XNATForbiddenError, XNATNotFoundError, XNATResponseError
-from .versions import ask_version, version_tuple
+from ..constants import EXPIRATION_COOKIE
+from ..core.answers import result_rows
+from ..core.caching import caching as cached
+from ..core.looking import starting_point
+from ..exceptions import XNATForbiddenError, XNATNotFoundError, XNATResponseError
+from ..versions import ask_version, version_tuple
 
 if TYPE_CHECKING:
     import datetime
     import logging
 
-    from .inspect import Inspect
-    from .plugins import Plugins
-    from .protocols import Connection
-    from .transport.client import HTTPClient
-    from .xnatbases.mounted import MountType
+    from ..inspect import Inspect
+    from ..plugins import Plugins
+    from ..protocols import Connection
+    from ..transport.client import HTTPClient
+    from ..xnatbases.mounted import MountType
 
 __all__ = ["AboutServer"]
 
@@ -91,7 +91,7 @@ class AboutServer:
     @cached
     def plugins(self) -> Plugins:
         """The server's plugins, by ID (XNAT 1.7+); see :class:`xnat.plugins.Plugins`."""
-        from .plugins import Plugins
+        from ..plugins import Plugins
 
         return Plugins(cast("Connection", self))
 
@@ -148,7 +148,7 @@ class AboutServer:
     @property
     def mount_data_dir_type(self) -> MountType:
         """How the folders of :attr:`mount_data_dir` are laid out."""
-        from .xnatbases.mounted import mount_type
+        from ..xnatbases.mounted import mount_type
 
         return mount_type(self.mount_data_dir)
 
@@ -165,6 +165,6 @@ class AboutServer:
     @property
     def session_expiration_time(self) -> tuple[datetime.datetime, float] | None:
         """(time of the last refresh, seconds until the session ends after it), None where the server doesn't say."""
-        from .transport.keepalive import parse_expiration
+        from ..transport.keepalive import parse_expiration
 
         return parse_expiration(self.client.cookie(EXPIRATION_COOKIE))

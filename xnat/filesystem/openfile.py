@@ -8,8 +8,8 @@ from typing import Any
 
 from fsspec.spec import AbstractBufferedFile
 
-from .exceptions import XNATError, XNATForbiddenError, XNATNotFoundError, XNATUnauthorizedError
-from .remotefile import Content
+from ..exceptions import XNATError, XNATForbiddenError, XNATNotFoundError, XNATUnauthorizedError
+from ..remotefile import Content
 
 __all__ = ["XNATFile", "as_os_errors"]
 

@@ -8,37 +8,37 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import uris
-from ._about import AboutServer
-from ._moves import Moves
-from ._verbs import Verbs
-from .constants import ARCHIVE_URI, HEARTBEAT_TIMEOUT
-from .core.answers import result_rows
-from .core.caching import caching as cached
-from .core.catalogs import RESOURCE_TYPE, is_resource, resource_row
-from .core.display import printable
-from .core.items import current_item
-from .core.kinds import rest_listing
-from .core.listings import XNATListing
-from .core.looking import refuse_while_completing, starting_point
-from .core.nested import class_inside
-from .core.registry import Registry
-from .exceptions import XNATKeyError, XNATResponseError, XNATValueError
-from .mapping import Maps
-from .transfer.progress import default_update_func
+from .. import uris
+from ..constants import ARCHIVE_URI, HEARTBEAT_TIMEOUT
+from ..core.answers import result_rows
+from ..core.caching import caching as cached
+from ..core.catalogs import RESOURCE_TYPE, is_resource, resource_row
+from ..core.display import printable
+from ..core.items import current_item
+from ..core.kinds import rest_listing
+from ..core.listings import XNATListing
+from ..core.looking import refuse_while_completing, starting_point
+from ..core.nested import class_inside
+from ..core.registry import Registry
+from ..exceptions import XNATKeyError, XNATResponseError, XNATValueError
+from ..mapping import Maps
+from ..transfer.progress import default_update_func
+from .about import AboutServer
+from .moves import Moves
+from .verbs import Verbs
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
     from types import TracebackType
 
-    from .inspect import Inspect
-    from .pickling import Recipe
-    from .prearchive import Prearchive
-    from .protocols import Query
-    from .services import Services
-    from .transport.client import HTTPClient
-    from .transport.keepalive import KeepAlive
-    from .users import Users
+    from ..inspect import Inspect
+    from ..pickling import Recipe
+    from ..prearchive import Prearchive
+    from ..protocols import Query
+    from ..services import Services
+    from ..transport.client import HTTPClient
+    from ..transport.keepalive import KeepAlive
+    from ..users import Users
 
 __all__ = ["BaseXNATSession", "XNATSession", "default_update_func"]
 
@@ -78,7 +78,7 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
     ) -> None:
         super().__init__()
         if client is None:
-            from .transport.client import HTTPClient as Client
+            from ..transport.client import HTTPClient as Client
 
             client = Client(server, logger=logger)
         self._client: HTTPClient | None = client
@@ -140,7 +140,7 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
 
     @keepalive.setter
     def keepalive(self, value: bool | float) -> None:
-        from .transport.keepalive import KeepAlive, interval_for
+        from ..transport.keepalive import KeepAlive, interval_for
 
         if not isinstance(value, (bool, int, float)) or value < 0:
             raise TypeError(f"keepalive must be True, False or a number of seconds, not {value!r}")
@@ -182,7 +182,7 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
             self.classes = None
         if client is not None:
             if self._own_login if logout is None else logout:
-                from .transport.auth import logout as end
+                from ..transport.auth import logout as end
 
                 end(client)
             client.close()
@@ -339,7 +339,7 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
         """
         uri = uris.canonical(uri, self._server if "://" in uri else None)
         if uris.split(uri)[1:2] == ["prearchive"]:
-            from .prearchive import prearchive_object
+            from ..prearchive import prearchive_object
 
             return prearchive_object(self, uri, datafields=datafields, parent=parent)
         item: dict[str, Any] | None = None
@@ -395,21 +395,21 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
     @cached
     def prearchive(self) -> Prearchive:
         """The prearchive; see :class:`xnat.prearchive.Prearchive`."""
-        from .prearchive import Prearchive
+        from ..prearchive import Prearchive
 
         return Prearchive(self)
 
     @property
     def services(self) -> Services:
         """Import, DICOM dump, tokens and other services; see :class:`xnat.services.Services`."""
-        from .services import Services
+        from ..services import Services
 
         return Services(self)
 
     @property
     def inspect(self) -> Inspect:
         """What types and fields searches know; see :class:`xnat.inspect.Inspect`."""
-        from .inspect import Inspect
+        from ..inspect import Inspect
 
         return Inspect(self)
 
@@ -417,7 +417,7 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
     @cached
     def users(self) -> Users:
         """The users of the server, by login; see :class:`xnat.users.Users`."""
-        from .users import Users
+        from ..users import Users
 
         return Users(self)
 
@@ -436,7 +436,7 @@ class XNATSession(Verbs, Moves, AboutServer, Maps):
 
         :param path: the file, or a directory in which ``xnat_classes.pyi`` is made
         """
-        from .convert_xsd.stubs import write
+        from ..convert_xsd.stubs import write
 
         write(self._need_classes(), path)
 

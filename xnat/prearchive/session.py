@@ -1,148 +1,37 @@
-"""The prearchive: sessions that were received but not archived yet.
-
-::
-
-    for waiting in session.prearchive.sessions('brainimages'):
-        print(waiting.name, waiting.status, waiting.scans)
-    experiment = waiting.archive(subject='ANONYMIZ3', experiment='ANONYMIZ3')
-"""
+"""A session of the prearchive, and what can be done with it."""
 
 from __future__ import annotations
 
 import datetime
-import fnmatch
 import os
 import time
-import weakref
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from . import uris
-from ._answers import answer_uris, flag_text, label_of, post, project_id, without_none
-from ._effects import archive, is_lost, wait_until_gone
-from ._prearchived import PrearchiveFile, PrearchiveListing, PrearchiveResource, PrearchiveScan, part_at
-from .core import XNATBaseObject, caching
-from .core.answers import result_rows
-from .core.caching import Caches
-from .core.display import CliName
-from .core.rows import Rows
-from .datatypes import convert_to
-from .exceptions import XNATConnectionError, XNATNotFoundError, XNATResponseError, XNATTimeoutError, XNATValueError
+from .. import uris
+from .._answers import answer_uris, flag_text, label_of, post, project_id, without_none
+from .._effects import archive, is_lost, wait_until_gone
+from ..core import XNATBaseObject, caching
+from ..core.answers import result_rows
+from ..core.display import CliName
+from ..datatypes import convert_to
+from ..exceptions import XNATConnectionError, XNATNotFoundError, XNATResponseError, XNATTimeoutError, XNATValueError
+from .parts import PrearchiveListing, PrearchiveScan, part_at
 
 if TYPE_CHECKING:
     import requests
 
-    from .protocols import Connection, Timeout
+    from ..protocols import Connection, Timeout
 
-__all__ = [
-    "Prearchive",
-    "PrearchiveFile",
-    "PrearchiveListing",
-    "PrearchiveResource",
-    "PrearchiveScan",
-    "PrearchiveSession",
-    "prearchive_object",
-]
-
-# Users know these names under this module, whichever one holds them.
-for _part in (PrearchiveFile, PrearchiveListing, PrearchiveResource, PrearchiveScan):
-    _part.__module__ = __name__
-del _part
+__all__ = ["PrearchiveSession", "prearchive_object", "row_uri"]
 
 #: What XNAT calls the project of sessions it found none for.
 UNASSIGNED = "Unassigned"
 OVERWRITES = ("none", "append", "delete")
 
 
-class Prearchive(Caches):
-    """The prearchive of a server, as ``session.prearchive``."""
-
-    def __init__(self, xnat_session: Connection) -> None:
-        self._session = xnat_session
-        self._caching: bool | None = None
-        self._given: weakref.WeakSet[PrearchiveSession] = weakref.WeakSet()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_given": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        # What was given to somebody was given in another process.
-        self.__dict__.update(state, _given=weakref.WeakSet())
-
-    @property
-    def xnat_session(self) -> Connection:
-        """The session it belongs to."""
-        return self._session
-
-    def sessions(self, project: Any = None, *, allow_receiving: bool = False) -> list[PrearchiveSession]:
-        """The sessions in the prearchive, as a list. One GET at each call; nothing of it is cached.
-
-        Sessions that nobody could be assigned to are listed for administrators only, as project ``Unassigned``.
-
-        :param project: ID of a project (or the object), by default all that this account can edit
-        :param allow_receiving: also sessions of which data is still coming in; XNAT tells little about those
-        :raises XNATNotFoundError: no such project
-        """
-        uri = "/data/prearchive/projects"
-        if project is not None:
-            uri = uris.join(uri, project_id(project) or "")
-        time_asked = self._session.registry.now()
-        rows = Rows(result_rows(self._session.get_json(uri), uri), time_asked)
-        wanted = [row for row in rows if allow_receiving or not _is_receiving(str(row.get("status", "")))]
-        found = [prearchive_object(self._session, _row_uri(row), datafields=row) for row in wanted]
-        for session in found:
-            self._given.add(session)
-            if self._caching is not None:
-                session.caching = self._caching
-        return found
-
-    def clearcache(self) -> None:
-        """Forget what the server said about the sessions that :meth:`sessions` and :meth:`find` gave."""
-        for session in list(self._given):
-            session.clearcache()
-
-    def find(
-        self,
-        project: Any = None,
-        subject: str | None = None,
-        session: str | None = None,
-        status: str | None = None,
-        allow_receiving: bool = False,
-    ) -> list[PrearchiveSession]:
-        """The sessions that fit. One GET.
-
-        :param project: ID of a project (or the object)
-        :param subject: name of the subject; ``*`` and ``?`` stand for anything
-        :param session: name of the session, or of its folder; ``*`` and ``?`` stand for anything
-        :param status: as ``'READY'`` or ``'CONFLICT'``
-        :param allow_receiving: also sessions of which data is still coming in
-        """
-        allow_receiving = allow_receiving or (status is not None and _is_receiving(status))
-        return [
-            found
-            for found in self.sessions(project, allow_receiving=allow_receiving)
-            if _fits(subject, found.subject)
-            and _fits(session, found.name, found.folder_name)
-            and (status is None or (found.status or "").upper() == status.upper())
-        ]
-
-    def __repr__(self) -> str:
-        return "<Prearchive>"
-
-
-def _is_receiving(status: str) -> bool:
-    # A leading '_' says that the server is working on it.
-    return status.lstrip("_").upper().startswith("RECEIVING")
-
-
-def _fits(pattern: str | None, *names: str | None) -> bool:
-    return pattern is None or any(
-        name == pattern or fnmatch.fnmatchcase(name, pattern) for name in names if name is not None
-    )
-
-
-def _row_uri(row: Mapping[str, Any]) -> str:
+def row_uri(row: Mapping[str, Any]) -> str:
     """Where a session is, by its url. In that labels are not always quoted; so the other columns are taken if they say
     the same."""
     names = (row.get("project") or UNASSIGNED, row.get("timestamp"), row.get("folderName"))
@@ -205,7 +94,7 @@ class PrearchiveSession(XNATBaseObject):
     def _ask_for_all(self, error: XNATNotFoundError) -> Mapping[str, Any]:
         container = uris.parent(uris.parent(self.uri))
         for row in result_rows(self._session.get_json(container), container):
-            if uris.canonical(_row_uri(row)) == self.uri:
+            if uris.canonical(row_uri(row)) == self.uri:
                 return row
         raise error
 

@@ -10,15 +10,15 @@ import os
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
-from . import uris
-from .core import XNATBaseListing, XNATBaseObject, caching
-from .core.answers import result_rows
-from .core.display import entry_repr
-from .core.rows import Row
-from .exceptions import XNATKeyError, XNATNotFoundError, XNATValueError
+from .. import uris
+from ..core import XNATBaseListing, XNATBaseObject, caching
+from ..core.answers import result_rows
+from ..core.display import entry_repr
+from ..core.rows import Row
+from ..exceptions import XNATKeyError, XNATNotFoundError, XNATValueError
 
 if TYPE_CHECKING:
-    from .protocols import Connection, Timeout
+    from ..protocols import Connection, Timeout
 
 __all__ = ["PrearchiveFile", "PrearchiveListing", "PrearchiveResource", "PrearchiveScan", "part_at"]
 
@@ -237,7 +237,7 @@ class PrearchiveFile(_Part):
         :return: the path of the downloaded file
         :raises XNATDownloadError: it came short, or can't be stored
         """
-        from .transfer.download import download_file
+        from ..transfer.download import download_file
 
         self._check_alive()
         return str(download_file(self._session.client, self.uri, os.path.expanduser(path), verbose=verbose).path)
@@ -247,8 +247,8 @@ class PrearchiveFile(_Part):
 
         :raises XNATNotFoundError: it isn't there (any more)
         """
-        from .transfer.download import download_stream
-        from .transfer.spool import fetched
+        from ..transfer.download import download_stream
+        from ..transfer.spool import fetched
 
         self._check_alive()
         return fetched(lambda stream: download_stream(self._session.client, self.uri, stream))

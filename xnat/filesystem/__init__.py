@@ -30,13 +30,14 @@ from urllib.parse import urlsplit
 from fsspec.spec import AbstractFileSystem
 from fsspec.utils import glob_translate, stringify_path
 
-from . import _paths, uris
-from ._openfile import XNATFile, as_os_errors
-from ._paths import MAGIC, Place
-from ._writes import Writes
-from .connection import reopen
-from .pickling import Recipe
-from .transport.auth import Credentials, settle_server
+from .. import uris
+from ..connection import reopen
+from ..pickling import Recipe
+from ..transport.auth import Credentials, settle_server
+from . import paths
+from .openfile import XNATFile, as_os_errors
+from .paths import MAGIC, Place
+from .writes import Writes
 
 __all__ = ["XNATFile", "XNATFileSystem"]
 
@@ -123,7 +124,7 @@ class XNATFileSystem(Writes, AbstractFileSystem):  # type: ignore[misc]
         return str(cls._strip_protocol(path)).rpartition("/")[0]
 
     def _place(self, path: str) -> Place:
-        return _paths.place_of(self._strip_protocol(path))
+        return paths.place_of(self._strip_protocol(path))
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
@@ -148,21 +149,21 @@ class XNATFileSystem(Writes, AbstractFileSystem):  # type: ignore[misc]
             return self._list_files(path, place)
         if place.kind == "collection":
             with as_os_errors(path):
-                found = _paths.entries(self.session, path, place)
+                found = paths.entries(self.session, path, place)
             if not found and place.owner:
                 self.info(place.owner)
         else:
             if path:
                 self.info(path)
-            found = [_paths.directory(f"{path}/{name}".lstrip("/")) for name in place.below]
+            found = [paths.directory(f"{path}/{name}".lstrip("/")) for name in place.below]
         self.dircache[path] = found
         return found
 
     def _list_files(self, path: str, place: Place) -> list[dict[str, Any]]:
         """The directory of a resource, after all of its directories were taken from one request."""
         with as_os_errors(path):
-            files = _paths.files_of_resource(self.session, place)
-        tree = _paths.tree(files, place.root)
+            files = paths.files_of_resource(self.session, place)
+        tree = paths.tree(files, place.root)
         for name, entries in tree.items():
             self.dircache[name] = entries
         if not files:
@@ -185,10 +186,10 @@ class XNATFileSystem(Writes, AbstractFileSystem):  # type: ignore[misc]
         path = self._strip_protocol(path)
         place = self._place(path)
         if not path:
-            return _paths.directory("")
+            return paths.directory("")
         if place.kind == "collection" or (place.kind == "files" and path == place.root):
             self.info(place.owner)
-            return _paths.directory(path)
+            return paths.directory(path)
         for entry in self.ls(self._parent(path)):
             # Things go by their ID as well as by their label.
             if entry["name"] == path or entry.get("id") == path.rpartition("/")[2]:
@@ -210,9 +211,9 @@ class XNATFileSystem(Writes, AbstractFileSystem):  # type: ignore[misc]
         except FileNotFoundError:
             found = {}
         if withdirs:
-            found |= _paths.parents(found, path)
+            found |= paths.parents(found, path)
             if path and self.isdir(path):
-                found[path] = _paths.directory(path)
+                found[path] = paths.directory(path)
         found = dict(sorted(found.items()))
         return found if detail else list(found)
 
@@ -228,7 +229,7 @@ class XNATFileSystem(Writes, AbstractFileSystem):  # type: ignore[misc]
                     yield from self._below(entry["name"])
             return
         with as_os_errors(path):
-            rows = _paths.bulk_files(self.session, path, place)
+            rows = paths.bulk_files(self.session, path, place)
         if rows is not None:
             yield from rows
         if rows is None or place.kind == "thing":
@@ -333,7 +334,7 @@ class XNATFileSystem(Writes, AbstractFileSystem):  # type: ignore[misc]
 
     def get_file(self, rpath: str, lpath: Any, callback: Any = None, outfile: Any = None, **kwargs: Any) -> None:
         """Download a file; it stands under its name only when it is complete."""
-        from .transfer.download import download_file
+        from ..transfer.download import download_file
 
         if outfile is not None or not isinstance(lpath, (str, os.PathLike)):
             self._copy_to(rpath, outfile if outfile is not None else lpath)
@@ -350,7 +351,7 @@ class XNATFileSystem(Writes, AbstractFileSystem):  # type: ignore[misc]
             )  # fmt: skip
 
     def _copy_to(self, path: str, target: IO[bytes]) -> None:
-        from .transfer.download import download_stream
+        from ..transfer.download import download_stream
 
         entry = self.info(path)
         if entry["type"] != "file":

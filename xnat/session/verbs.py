@@ -7,17 +7,17 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import uris
-from .core.answers import result_rows
-from .core.catalogs import is_catalog, is_resource, resource_item, resource_row
-from .core.rows import Rows, parse
-from .exceptions import XNATError, XNATNotConnectedError, XNATResponseError
+from .. import uris
+from ..core.answers import result_rows
+from ..core.catalogs import is_catalog, is_resource, resource_item, resource_row
+from ..core.rows import Rows, parse
+from ..exceptions import XNATError, XNATNotConnectedError, XNATResponseError
 
 if TYPE_CHECKING:
     import requests
 
-    from .protocols import Query, Timeout
-    from .transport.client import HTTPClient
+    from ..protocols import Query, Timeout
+    from ..transport.client import HTTPClient
 
 __all__ = ["Verbs"]
 

@@ -11,9 +11,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from .exceptions import XNATValueError
+from ..exceptions import XNATValueError
+from ..protocols import UpdateFunc
 from .journal import Journal
-from .protocols import UpdateFunc
 
 __all__ = ["MappedFunctionFailed", "Threads", "run"]
 
@@ -252,7 +252,7 @@ class _Mapping:
 
 
 def _teller(progress: UpdateFunc | bool | None) -> UpdateFunc:
-    from .transfer.progress import ignore
+    from ..transfer.progress import ignore
 
     if callable(progress):
         return progress

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .exceptions import XNATValueError
+from ..exceptions import XNATValueError
 
 __all__ = ["Journal"]
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from .constants import CHUNK_SIZE
-from .exceptions import XNATValueError
+from ..constants import CHUNK_SIZE
+from ..exceptions import XNATValueError
 
 if TYPE_CHECKING:
-    from .protocols import Query, Timeout, UpdateFunc
-    from .transport.client import HTTPClient
+    from ..protocols import Query, Timeout, UpdateFunc
+    from ..transport.client import HTTPClient
 
 __all__ = ["Moves"]
 
@@ -48,8 +48,8 @@ class Moves:
         :return: the path of the file
         :raises XNATDownloadError: it came short or damaged, or can't be stored; nothing is left under ``target``
         """
-        from .transfer.download import download_file
-        from .xnatbases.trees import say
+        from ..transfer.download import download_file
+        from ..xnatbases.trees import say
 
         place = Path(target).expanduser()
         query: dict[str, str] = {} if format is None else {"format": format}
@@ -91,8 +91,8 @@ class Moves:
         :return: the number of bytes
         :raises XNATDownloadError: it came short or damaged
         """
-        from .transfer.download import download_stream
-        from .transfer.progress import default_update_func
+        from ..transfer.download import download_stream
+        from ..transfer.progress import default_update_func
 
         if verbose and update_func is None:
             update_func = default_update_func(None)
@@ -150,8 +150,8 @@ class Moves:
         :raises XNATConnectionError: it breaks off
         :raises XNATDownloadError: its MD5 is another one
         """
-        from .transfer.download import download_chunks
-        from .transfer.progress import default_update_func
+        from ..transfer.download import download_chunks
+        from ..transfer.progress import default_update_func
 
         if verbose and update_func is None:
             update_func = default_update_func(None)
@@ -180,7 +180,7 @@ class Moves:
         :param upload_size: not needed: the file tells its size
         :raises FileNotFoundError: there is no such file
         """
-        from .transfer.upload import upload_file
+        from ..transfer.upload import upload_file
 
         return upload_file(self.client, uri, Path(path).expanduser(), verbose=verbose, **_with_checked_method(kwargs))
 
@@ -190,7 +190,7 @@ class Moves:
         :param upload_size: not needed: the data tells its size
         :raises TypeError: ``data`` is something else
         """
-        from .transfer.upload import upload_data
+        from ..transfer.upload import upload_data
 
         if not isinstance(data, (str, bytes, bytearray)):
             raise TypeError(f"upload_string() takes text or bytes, not {type(data).__name__}; see upload_stream()")
@@ -216,7 +216,7 @@ class Moves:
 
         :param upload_size: not needed: the length is found out
         """
-        from .transfer.upload import upload_data
+        from ..transfer.upload import upload_data
 
         options = {"retries": retries, "query": dict(query or {}), "content_type": content_type, "method": method}
         return upload_data(
@@ -259,8 +259,8 @@ class Moves:
         :return: what happened
         :raises XNATUploadError: it was refused, or a file is there and ``overwrite`` isn't given
         """
-        from .transfer.upload import upload_data, upload_file
-        from .xnatbases.resource import local_file
+        from ..transfer.upload import upload_data, upload_file
+        from ..xnatbases.resource import local_file
 
         _with_checked_method({"method": method})
         local = local_file(file_)
@@ -282,7 +282,7 @@ class Moves:
 
 def _md5(digest: str | None) -> str | None:
     """The digest, which must be one that can be checked: another kind of hash would be passed over."""
-    from .transfer.plan import usable_digest
+    from ..transfer.plan import usable_digest
 
     if digest is not None and usable_digest(digest) is None:
         raise XNATValueError(f"expected_md5_digest has to be an MD5 in hex, which has 32 digits, not {digest!r}")
