@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 from .exceptions import XNATAuthError, XNATError, XNATResponseError
 from .pickling import Recipe, register, shared
-from .session import XNATSession
 from .versions import told_version, version_tuple
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from .convert_xsd.load import ModelModule
     from .convert_xsd.model import Model
     from .protocols import Timeout
+    from .session import XNATSession
     from .transport.client import HTTPClient
     from .transport.credentials import Credentials
 
@@ -116,10 +116,11 @@ def connect(
                 client.server, user, password, netrc_file, prompt=_no_prompt if cli else getpass.getpass
             )
         )
-        if not no_parse_model:
-            # While the server is being waited for: a round trip or two leave time enough.
-            threading.Thread(target=_import_ahead, name="xnat-import").start()
+        # While the server is being waited for: a round trip or two leave time enough.
+        threading.Thread(target=_import_ahead, args=(no_parse_model,), name="xnat-import").start()
         logged_in = _log_in(client, credentials, auth_provider, jsession, detect_redirect)
+        from .session import XNATSession
+
         session = XNATSession(
             client.server,
             log,
@@ -175,15 +176,15 @@ def _reconnect(recipe: Recipe, credentials: Credentials) -> XNATSession:
     )
 
 
-def _import_ahead() -> None:
+def _import_ahead(no_parse_model: bool) -> None:
     """Import what is needed after the login."""
-    import concurrent.futures.thread
+    import importlib
 
-    from . import xnatbases
-    from .convert_xsd import emit, load, snapshot
-    from .transport import keepalive
-
-    del concurrent, emit, keepalive, load, snapshot, xnatbases
+    wanted = ["xnat.session", "xnat.transport.keepalive"]
+    if not no_parse_model:
+        wanted += ["concurrent.futures.thread", "xnat.xnatbases", "xnat.convert_xsd.snapshot", "xnat.convert_xsd.load"]
+    for name in wanted:
+        importlib.import_module(name)
 
 
 def _no_prompt(question: str = "") -> str:

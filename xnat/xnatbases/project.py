@@ -117,7 +117,7 @@ class ProjectData(WholeProject, HasVariables, DownloadsBelow, HasResources):
         login = str(getattr(user, "login", user))
         uri = uris.join(self._path, "users")
         rows = result_rows(self._session.get_json(uri), uri)
-        groups = [row["GROUP_ID"] for row in rows if row.get("login") == login]
+        groups = [row["GROUP_ID"] for row in rows if row.get("login") == login and row.get("GROUP_ID")]
         if not groups:
             there = ", ".join(sorted({str(row.get("login")) for row in rows})) or "nobody"
             raise XNATKeyError(f"{login!r} is no member of project {self.id}; members are {there}")
