@@ -395,3 +395,31 @@ def test_a_file_that_shrinks_while_it_is_sent_is_not_waited_for(
     # What there is now goes through.
     resource.upload(path, "rotated.log")
     assert inventory(second)["rotated.log"][0] == 1000
+
+
+def test_report_of_an_upload_during_which_the_login_was_lost(
+    server: Sandbox, resource: Any, second: Any, tmp_path: Path
+) -> None:
+    """The list of files can't be asked for either; what was sent until then is told all the same."""
+    content = make_tree(tmp_path, 12)
+    accepted: list[str] = []
+
+    def withdrawn(request: Any, application: Any) -> Response | None:
+        if len(accepted) >= 3:
+            return Response("No such user", 401)
+        if request.method == "PUT" and "/files/" in request.path:
+            accepted.append(request.path)
+        return None
+
+    server.faults.add(faults.Action(before=withdrawn), path=".*", times=None)
+    with pytest.raises(XNATTransferError) as caught:
+        resource.upload_dir(tmp_path, method="per_file")
+    server.faults.clear()
+    files = list(caught.value.report)
+    assert len(files) == len(content)
+    sent = [file for file in files if file.state == "unverifiable"]
+    assert len(sent) == len(inventory(second)) == len(accepted)
+    failed = [str(file.error) for file in files if file.state == "failed"]
+    assert len(failed) == len(content) - len(accepted)
+    assert all("No such user" in error or error.startswith("not sent") for error in failed)
+    assert any("No such user" in error for error in failed)

@@ -177,7 +177,7 @@ def _send_all(
     before: dict[str, RemoteFile] | None,
     inventory: Callable[[], list[RemoteFile]] | None,
 ) -> dict[str, RemoteFile] | None:
-    """Send, compare, send the rest singly; gives the last inventory."""
+    """Send, compare, send the rest singly; gives the last inventory, if there could be one."""
     kind = _choose(todo) if method == "auto" else method
     left, after = list(todo), before
     fatal: BaseException | None = None
@@ -196,6 +196,8 @@ def _send_all(
             if not left or fatal is not None:
                 break
             fatal = _send_singly(run, pool, left, first_alone=not after)
+            if fatal is not None:
+                break
             after = _ask(inventory)
             if after is None:
                 break
@@ -207,6 +209,7 @@ def _send_all(
         for one in todo:
             if one.name not in run.sent:
                 run.errors.setdefault(one.name, XNATUploadError(f"not sent: {fatal}"))
+        return None  # without a login the server tells nothing of what it has
     return after
 
 
