@@ -374,6 +374,28 @@ def test_real_schemas(name: str, tmp_path: Path) -> None:
     assert generated_files() == set()
 
 
+WHOLE = """
+import sys, threading
+start, found = threading.Thread.start, []
+def watched(self):
+    found.append(hasattr(sys.modules.get("requests"), "Session"))
+    start(self)
+threading.Thread.start = watched
+import xnat
+xnat.connect(sys.argv[1], user="admin", password="admin").disconnect()
+print(len(found) > 1, all(found))
+"""
+
+
+def test_requests_is_imported_before_there_are_threads(server: Sandbox) -> None:
+    """A thread that imports a part of a package while another imports the whole can end in a deadlock error."""
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-c", WHOLE, server.url]
+    assert subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split() == ["True", "True"]
+
+
 def test_what_stands_in_for_requests_is_asked(server: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Libraries that answer in place of a server (requests-mock, responses) replace one of these two."""
     import requests

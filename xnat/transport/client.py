@@ -66,6 +66,10 @@ class HTTPClient:
         cert: str | tuple[str, str] | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
+        # Whole, and before there is a second thread: if one imports the package while another imports a module of it,
+        # each waits for what the other holds, and Python ends one of them with an error.
+        import requests  # noqa: F401
+
         self.server = self.original_server = uris.root(server)
         self.trust = wire.settle_trust(verify, environ)
         self.timeout: Timeout = DEFAULT_TIMEOUT if timeout is None else timeout
