@@ -9,6 +9,7 @@ What fails on the way is undone: the server's session is ended, temporary files 
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import logging
@@ -184,7 +185,9 @@ def _import_ahead(no_parse_model: bool) -> None:
     if not no_parse_model:
         wanted += ["concurrent.futures.thread", "xnat.xnatbases", "xnat.convert_xsd.snapshot", "xnat.convert_xsd.load"]
     for name in wanted:
-        importlib.import_module(name)
+        # What can't be imported says so where it is needed; a program that is ending already needs it no more.
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
 
 
 def _no_prompt(question: str = "") -> str:

@@ -387,6 +387,30 @@ print(len(found) > 1, all(found))
 """
 
 
+ENDING = """
+import importlib, sys, threading
+import xnat
+import_module = importlib.import_module
+def ending(name, package=None):
+    if threading.current_thread() is threading.main_thread():
+        return import_module(name, package)
+    raise RuntimeError("can't register atexit after shutdown")
+importlib.import_module = ending
+try:
+    xnat.connect(sys.argv[1], user="admin", password="admin")
+except Exception as error:
+    print(type(error).__name__)
+"""
+
+
+def test_imports_ahead_end_quietly_with_the_program(nobody: str) -> None:
+    import subprocess
+    import sys
+
+    done = subprocess.run([sys.executable, "-c", ENDING, nobody], check=True, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("XNATConnectionError\n", "")
+
+
 def test_requests_is_imported_before_there_are_threads(server: Sandbox) -> None:
     """A thread that imports a part of a package while another imports the whole can end in a deadlock error."""
     import subprocess
