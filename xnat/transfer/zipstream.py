@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import stat
 import struct
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -27,7 +28,11 @@ _STORED, _DEFLATED = 0, 8
 _ENCRYPTED, _HAS_DESCRIPTOR, _UTF8 = 0x1, 0x8, 0x800
 _PIECE = 1 << 20  # bytes unpacked at once
 _BITE = 1 << 16  # packed bytes looked at first: members are often small, and what is too much is read again
+_SERVING = 1 << 18  # bytes given out at once, where there are as many: each piece is a call of the system
+_WINDOW = 1 << 15  # bytes a deflate stream may refer back to
+_PLAIN = 1 << 12  # bytes of a block that are worth being taken past the inflater
 _UNIX = 3
+_BLOCK = struct.Struct("<BHH")
 _SIGNED = ("<4sLLL", "<4sLQQ")
 _DESCRIPTOR_MAX = struct.calcsize("<4sLQQ")
 
@@ -115,12 +120,24 @@ class _Source:
 
     def more(self, limit: int = _PIECE) -> bytes:
         """What comes next, at most *limit* bytes; empty at the end."""
+        part = self._next(limit)
+        return self._buffer[part]
+
+    def view(self, limit: int) -> memoryview:
+        """The same, not copied."""
+        part = self._next(limit)
+        return memoryview(self._buffer)[part]
+
+    def _next(self, limit: int) -> slice:
         if self._position >= len(self._buffer):
             self._passed += len(self._buffer)
             self._buffer, self._position = next(filter(None, self._chunks), b""), 0
-        data = self._buffer[self._position : self._position + limit]
-        self._position += len(data)
-        return data
+        begin, self._position = self._position, min(self._position + limit, len(self._buffer))
+        return slice(begin, self._position)
+
+    def skip(self, count: int) -> None:
+        """Leave out bytes that were peeked at."""
+        self._position += count
 
     def unread(self, count: int) -> None:
         """Give back the last *count* bytes of what :py:meth:`more` returned last."""
@@ -166,9 +183,8 @@ class ZipStream:
 
     def __iter__(self) -> Iterator[Member]:
         while True:
-            if self._current is not None:
-                for _ in self.read():
-                    pass
+            for _ in self._pieces():
+                pass
             signature = self._source.peek(4)
             if signature != _LOCAL:
                 break
@@ -181,20 +197,31 @@ class ZipStream:
 
     def read(self) -> Iterator[bytes]:
         """The bytes of the current member; checks size and CRC at the end."""
+        gathered, size = [], 0
+        for piece in self._pieces():
+            gathered.append(piece)
+            size += len(piece)
+            if size >= _SERVING:
+                yield b"".join(gathered)
+                gathered, size = [], 0
+        if size:
+            yield b"".join(gathered)
+
+    def _pieces(self) -> Iterator[bytes | memoryview]:
+        """The same in pieces as they come, views of larger ones among them: nothing is copied to be only checked."""
         member, self._current = self._current, None
         if member is None:
             return
         if member.flags & _ENCRYPTED:
             raise BadZipError(f"member {member.name!r} is encrypted")
         if member.method == _DEFLATED:
-            pieces = self._inflate(member)
+            yield from self._deflated(member)
         elif member.method == _STORED:
             if member.size is None and not self._search:
                 raise UnknownEndError(f"member {member.name!r} doesn't say how long it is")
-            pieces = self._stored(member) if member.size is not None else self._stored_until_descriptor(member)
+            yield from self._stored(member) if member.size is not None else self._stored_until_descriptor(member)
         else:
             raise BadZipError(f"member {member.name!r} has compression method {member.method}, which is not supported")
-        yield from pieces
 
     def _local_header(self) -> Member:
         begin = self._source.offset
@@ -212,44 +239,74 @@ class ZipStream:
             member.size = member.packed = self._sizes[begin]  # told by the directory; what follows must agree
         return member
 
-    def _inflate(self, member: Member) -> Iterator[bytes]:
-        engine = decompressobj(-MAX_WBITS)
-        crc = size = fed = 0
+    def _deflated(self, member: Member) -> Iterator[bytes | memoryview]:
+        begin, crc, size = self._source.offset, 0, 0
+        for piece in self._inflate(member):
+            size, crc = size + len(piece), crc32(piece, crc)
+            yield piece
+        self._finish(member, crc, size, self._source.offset - begin)
+
+    def _inflate(self, member: Member) -> Iterator[bytes | memoryview]:
+        """Unpack up to the end of the deflate stream.
+
+        What doesn't get smaller (images are packed already, as often as not) deflate leaves as it is, in blocks with
+        their length in front. As long as the stream consists of those they are taken past the inflater, which would
+        copy all of it twice.
+        """
+        recent: deque[memoryview] = deque()
+        known = 0
+        while block := _plain_block(self._source.peek(_BLOCK.size)):
+            last, length = block
+            self._source.skip(_BLOCK.size)
+            self.packed += _BLOCK.size
+            for piece in self._exactly(length, member):
+                recent.append(piece)
+                known += len(piece)
+                while known - len(recent[0]) >= _WINDOW:
+                    known -= len(recent.popleft())
+                yield piece
+            if last:
+                return
+        yield from self._inflate_rest(member, b"".join(recent)[-_WINDOW:])
+
+    def _inflate_rest(self, member: Member, window: bytes) -> Iterator[bytes]:
+        engine = decompressobj(-MAX_WBITS, window) if window else decompressobj(-MAX_WBITS)
         bite = _BITE
-        data, waiting = b"", False
+        data: bytes | memoryview = b""
+        waiting = False
         while not engine.eof:
             # With the input used up there may still be output inside: a full piece says so.
             if not data and not waiting:
-                if not (data := self._source.more(bite)):
+                if not (data := self._source.view(bite)):
                     raise CutZipError(f"the zip ends in the middle of {member.name!r}")
                 # Of a member that turns out large: each bite hands the interpreter to other threads and back.
                 bite = min(2 * bite, _PIECE)
-                fed += len(data)
                 self.packed += len(data)
             try:
                 piece = engine.decompress(data, _PIECE)
             except DeflateError as error:
                 raise BadZipError(f"member {member.name!r} is damaged: {error}") from None
             data, waiting = engine.unconsumed_tail, len(piece) == _PIECE
-            size, crc = size + len(piece), crc32(piece, crc)
             if piece:
                 yield piece
         surplus = len(engine.unused_data)
         self._source.unread(surplus)
         self.packed -= surplus
-        self._finish(member, crc, size, fed - surplus)
 
-    def _stored(self, member: Member) -> Iterator[bytes]:
-        left, crc = member.size or 0, 0
-        size = left
-        while left:
-            data = self._source.more(min(left, _PIECE))
-            if not data:
+    def _exactly(self, count: int, member: Member) -> Iterator[memoryview]:
+        while count:
+            piece = self._source.view(min(count, _PIECE))
+            if not piece:
                 raise CutZipError(f"the zip ends in the middle of {member.name!r}")
-            left -= len(data)
-            self.packed += len(data)
-            crc = crc32(data, crc)
-            yield data
+            count -= len(piece)
+            self.packed += len(piece)
+            yield piece
+
+    def _stored(self, member: Member) -> Iterator[memoryview]:
+        size, crc = member.size or 0, 0
+        for piece in self._exactly(size, member):
+            crc = crc32(piece, crc)
+            yield piece
         self._finish(member, crc, size, size)
 
     def _stored_until_descriptor(self, member: Member) -> Iterator[bytes]:
@@ -353,6 +410,20 @@ class ZipStream:
         # Some writers put Unix modes there without saying so; a link must not slip through by that.
         mode = attributes >> 16 if system == _UNIX or stat.S_IFMT(attributes >> 16) == stat.S_IFLNK else 0
         return Directory(raw, crc, size, mode)
+
+
+def _plain_block(head: bytes) -> tuple[int, int] | None:
+    """Whether the deflate block that begins so is the last, and how many bytes it holds, if it holds them as they are.
+
+    None for others, for small ones (a million of them would be a million steps here, and none for the inflater), and
+    for one whose length is damaged, of which the inflater will tell.
+    """
+    if len(head) < _BLOCK.size:
+        return None
+    kind, length, inverted = _BLOCK.unpack(head)
+    last = kind & 1
+    plain = not kind & 0b110 and length ^ inverted == 0xFFFF
+    return (last, length) if plain and (last or length >= _PLAIN) else None
 
 
 def _agrees(data: bytes, position: int, crc: int, size: int) -> bool:

@@ -19,7 +19,11 @@ from .conftest import make_zip, noise
 
 zlib_ng = pytest.importorskip("zlib_ng.zlib_ng")
 
-BODIES = [b"", b"a", b"text, " * 40_000, noise(200_000), bytes(3 << 20), noise(70_000) + bytes(70_000) + noise(70_000)]
+# The last one refers from a packed block back into blocks that hold their bytes as they are.
+BODIES = [
+    b"", b"a", b"text, " * 40_000, noise(200_000), bytes(3 << 20), noise(70_000) + bytes(70_000) + noise(70_000),
+    noise(40_000) * 3,
+]  # fmt: skip
 ZIPS = [
     make_zip([(f"{number}-{level}", body) for number, body in enumerate(BODIES)], level=level) for level in (0, 1, 6, 9)
 ]
