@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from xnat.convert_xsd import SchemaDocument, convert, emit
+from xnat.convert_xsd import SchemaDocument, checking, convert, emit
 from xnat.exceptions import XNATError
 from xnat.transfer.archive import ArchiveLimits, unpack
 
@@ -30,7 +30,7 @@ def schema(data: bytes) -> None:
         source = emit.emit(model).source
     except XNATError:
         return
-    emit.check(source)
+    checking.check(source)
     for problem in model.problems:
         if not str(problem).isprintable():
             raise AssertionError(f"a problem that moves the cursor: {problem!r}")

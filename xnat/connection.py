@@ -15,9 +15,8 @@ import json
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .exceptions import XNATAuthError, XNATError, XNATResponseError
 from .pickling import Recipe, register, shared
@@ -241,8 +240,7 @@ def _log_in(
     return enter(client, credentials or Credentials(), auth_provider, jsession, detect_redirect=detect_redirect).user
 
 
-@dataclass(frozen=True)
-class _Options:
+class _Options(NamedTuple):
     extension_types: bool
     debug: bool
     cache: bool
@@ -324,8 +322,7 @@ def _fetcher(session: XNATSession) -> Callable[[str], bytes]:
     return fetch
 
 
-@dataclass(frozen=True)
-class _Seen:
+class _Seen(NamedTuple):
     """What the data model depends on.
 
     :ivar schemas: the server's list of schemas, None if it wasn't to be had

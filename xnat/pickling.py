@@ -19,8 +19,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from . import uris
 from .exceptions import XNATAuthError
@@ -30,8 +29,7 @@ from .transport.auth import Credentials, settle_credentials
 __all__ = ["Recipe", "close_all", "credentials_for", "forget_credentials", "register", "set_credentials", "shared"]
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """How to connect to where a session was connected; holds no secret.
 
     :ivar server: address, as it was given
@@ -50,7 +48,12 @@ class Recipe:
     auth_provider: str | None = None
     keepalive: bool | float = True
     cache: bool = True
-    origin: str = field(default="", compare=False)
+    origin: str = ""
+
+    @property
+    def settings(self) -> Recipe:
+        """What two recipes of the same kind of connection have in common."""
+        return self._replace(origin="")
 
 
 #: A session of :mod:`xnat.session`, which lies above this module.
@@ -141,7 +144,7 @@ def _nobody_to_ask(recipe: Recipe) -> Callable[[str], str]:
 def register(session: Session, recipe: Recipe) -> Recipe:
     """Remember a connected session, weakly; the recipe that leads back to it."""
     with _process.lock:
-        named = replace(recipe, origin=f"{os.getpid()}-{next(_process.numbers)}")
+        named = recipe._replace(origin=f"{os.getpid()}-{next(_process.numbers)}")
         _process.live[named.origin] = session
         if not _process.hooked and hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=_after_fork)
@@ -158,7 +161,7 @@ def shared(
     """
     with _process.lock:
         found = _live(recipe)
-        opening = _process.opening.setdefault(recipe, threading.Lock())
+        opening = _process.opening.setdefault(recipe.settings, threading.Lock())
     if found is not None:
         return found
     # One login, however many tasks arrive at once; those for other servers don't wait.
@@ -168,7 +171,7 @@ def shared(
             found = connect(recipe, credentials or credentials_for(recipe))
             # What goes back from here shall find the session it came from.
             found._recipe = recipe
-            _process.live[recipe.origin] = _process.opened[recipe] = found
+            _process.live[recipe.origin] = _process.opened[recipe.settings] = found
             _close_at_exit()
     return found
 
@@ -177,7 +180,7 @@ def _live(recipe: Recipe) -> Session | None:
     # Process numbers come again, on other machines at least: so it counts only if all else agrees.
     first = _process.live.get(recipe.origin)
     for found in [first, *list(_process.live.values())]:
-        if found is not None and found._client is not None and found._recipe == recipe:
+        if found is not None and found._client is not None and found._recipe.settings == recipe.settings:
             return found
     return None
 

@@ -274,6 +274,7 @@ with xnat.connect(sys.argv[1], user="admin", password="admin") as session:
 # What only some scripts need: to import it would cost each connection milliseconds.
 LATER = [
     "lxml", "progressbar", "xml.etree.ElementTree", "pickle", "difflib", "html", "platform", "zipfile",
+    "dataclasses", "inspect", "ast", "xnat.convert_xsd.checking", "xnat.transfer.report",
     "xnat.transfer.archive", "xnat.transfer.download", "xnat.transfer.plan", "xnat.transfer.upload",
     "xnat.prearchive", "xnat.services", "xnat.users", "xnat.dicom",
 ]  # fmt: skip

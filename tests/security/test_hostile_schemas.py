@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import pytest
 
-from xnat.convert_xsd import Model, SchemaDocument, convert, emit, load, sources
+from xnat.convert_xsd import Model, SchemaDocument, checking, convert, emit, load, sources
 from xnat.exceptions import XNATError, XNATNotFoundError, XNATSchemaError
 
 from .guard import CANARY, CODE, guarded
@@ -115,7 +115,7 @@ def classes_of(documents: list[SchemaDocument], folder: Path) -> tuple[Model, An
 
     model = convert(documents, require_core=False)
     emitted = emit.emit(model, reserved=_reserved_names())
-    emit.check(emitted.source)
+    checking.check(emitted.source)
     module = load.load(emitted, model, debug=True, directory=str(folder))
     for xsi_type in module.xsi_types:
         cls = module.XNAT_CLASS_LOOKUP[xsi_type]
@@ -162,7 +162,7 @@ def test_text_of_a_schema_never_becomes_code(tmp_path: Path, place: str, payload
                 node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
             } <= known
             calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-            assert calls <= {f"xnatcore.{name}" for name in emit.CORE_NAMES}
+            assert calls <= {f"xnatcore.{name}" for name in checking.CORE_NAMES}
         finally:
             module.close()
     assert list(tmp_path.iterdir()) == []
@@ -364,7 +364,7 @@ def test_a_server_that_is_hostile_altogether(tmp_path: Path, hostile: Any) -> No
         assert "projectData" in repr(session.classes.ProjectData.XSI_TYPE)
         assert "P" in session.projects
         assert CANARY not in "".join(dir(session.classes))
-        emit.check(session.source_code)
+        checking.check(session.source_code)
 
 
 def test_without_the_core_schema_there_is_an_error() -> None:

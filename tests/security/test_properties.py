@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 from tests.factories import real_schemas
 from xnat import uris
-from xnat.convert_xsd import SchemaDocument, convert, emit
+from xnat.convert_xsd import SchemaDocument, checking, convert, emit
 from xnat.core.answers import result_rows
 from xnat.core.items import children_of, current_item
 from xnat.core.rows import Rows
@@ -129,7 +129,7 @@ def test_any_schema_gives_declarations_only(bodies: list[str], namespace: str) -
     document = SchemaDocument.of("test", f"<xs:schema {head}>{''.join(bodies)}</xs:schema>".encode("utf-8", "replace"))
     model = convert([document], require_core=False)
     source = emit.emit(model, title=namespace).source
-    emit.check(source)
+    checking.check(source)
     found = {item.name for item in ast.parse(source).body if isinstance(item, ast.ClassDef)}
     assert found == {definition.name for definition in model.classes.values()}
     assert all(str(problem).isprintable() for problem in model.problems)
@@ -138,7 +138,7 @@ def test_any_schema_gives_declarations_only(bodies: list[str], namespace: str) -
 @profile(100, 1000, st.binary(max_size=300), st.sampled_from([b"", b"<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema'>", b"<?xml version='1.0' encoding='utf-16'?>", b"<!DOCTYPE x ["]))  # fmt: skip
 def test_any_bytes_are_a_schema_or_a_problem(content: bytes, before: bytes) -> None:
     model = convert([SchemaDocument.of("test", before + content)], require_core=False)
-    emit.check(emit.emit(model).source)
+    checking.check(emit.emit(model).source)
 
 
 _REAL = Path(__file__).resolve().parents[2] / "xnat" / "sandbox" / "schemas" / "project.xsd"
@@ -154,7 +154,7 @@ def test_damaged_schemas(damage: list[tuple[float, bytes, int]]) -> None:
         at = int(place * len(content))
         content = content[:at] + piece + content[at + cut :]
     model = convert([SchemaDocument.of("test", content)], require_core=False)
-    emit.check(emit.emit(model).source)
+    checking.check(emit.emit(model).source)
 
 
 @profile(200, 2000, st.text())
@@ -408,4 +408,4 @@ def test_the_real_schemas_pass_the_check() -> None:
         documents = real_schemas("xnat-1.8")
     except FileNotFoundError:
         pytest.skip("real schemas are beside the repository only")
-    emit.check(emit.emit(convert(documents)).source)
+    checking.check(emit.emit(convert(documents)).source)

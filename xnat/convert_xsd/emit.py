@@ -1,12 +1,12 @@
 """Writes a model as declarative Python: classes that hold descriptors and constants, nothing else.
 
 This module is the boundary between what a server says and what Python runs. Two kinds of things reach the text: values,
-through ``repr()``, and names, through :func:`xnat.naming.identifier`. :func:`check` holds a text against that rule.
+through ``repr()``, and names, through :func:`xnat.naming.identifier`. :mod:`.checking` holds a
+text against that rule.
 """
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -14,23 +14,7 @@ from ..exceptions import XNATSchemaError
 from ..naming import identifier
 from .model import FACETS, ClassDef, FieldDef, FieldKind, Model
 
-__all__ = ["Block", "Body", "Emitted", "Options", "attribute_names", "check", "emit"]
-
-#: Names the text may use from xnat.xnatcore.
-CORE_NAMES = frozenset(
-    {
-        "Field",
-        "ObjectField",
-        "RestListing",
-        "SimpleListing",
-        "SubListing",
-        "SubObjectField",
-        "Variables",
-        "XNATNestedObject",
-        "XNATObject",
-        "XNATSubObject",
-    }
-)
+__all__ = ["Block", "Body", "Emitted", "Options", "attribute_names", "emit"]
 
 #: Characters of source beyond which a model is refused; real ones make 200,000. A small schema can say one thing often.
 MAX_SIZE = 64 * 1024 * 1024
@@ -38,7 +22,8 @@ MAX_SIZE = 64 * 1024 * 1024
 #: A field of such a name would hide the module in the class body.
 _MODULES = frozenset({"xnatbases", "xnatcore"})
 
-_IMPORTS = "from xnat import xnatbases, xnatcore"
+#: The line of imports that the text begins with.
+IMPORTS = "from xnat import xnatbases, xnatcore"
 
 
 class Block(NamedTuple):
@@ -147,7 +132,7 @@ def emit(
         if len(model.emitted) >= 4:
             model.emitted.clear()
         model.emitted.append(body)
-    return Emitted(f"{title!r}\n{_IMPORTS}\n", body, body.blocks, options)
+    return Emitted(f"{title!r}\n{IMPORTS}\n", body, body.blocks, options)
 
 
 def _lines(model: Model, owner: ClassDef, options: Options) -> Iterator[str]:
@@ -227,84 +212,3 @@ def _call(item: FieldDef) -> str:
     if item.doc:
         arguments.append(f"doc={item.doc!r}")
     return f"xnatcore.{kind.value}({', '.join(arguments)})"
-
-
-# --- the rule, checked -----------------------------------------------------------------------------------------------
-
-
-def check(source: str) -> None:
-    """Raise unless a text is what :func:`emit` writes: classes, constants, and calls of known names with constants.
-
-    For tests and for ``debug=True``; it costs about as much as compiling the whole text.
-
-    :raises XNATSchemaError: naming the line
-    """
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise XNATSchemaError(f"The generated source is not Python: {error}") from error
-    docstring, imports, *classes = tree.body if len(tree.body) >= 2 else [ast.Pass(), ast.Pass()]
-    if not _is_docstring(docstring) or ast.unparse(imports) != _IMPORTS:
-        raise XNATSchemaError("The generated source doesn't begin with a docstring and its import")
-    for node in classes:
-        if not isinstance(node, ast.ClassDef) or not _is_plain_class(node):
-            raise XNATSchemaError(
-                f"The generated source holds more than declarations, line {getattr(node, 'lineno', '?')}"
-            )
-        for statement in node.body:
-            if not (_is_docstring(statement) or _is_declaration(statement)):
-                raise XNATSchemaError(f"The generated source holds more than declarations, line {statement.lineno}")
-
-
-def _is_docstring(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-
-
-def _is_plain_class(node: ast.ClassDef) -> bool:
-    identifier(node.name)
-    return (
-        not node.keywords
-        and not node.decorator_list
-        and not getattr(node, "type_params", None)
-        and all(
-            isinstance(base, ast.Name)
-            or _is_member(base, "xnatbases")
-            or (_is_member(base, "xnatcore") and _is_core(base))
-            for base in node.bases
-        )
-    )
-
-
-def _is_declaration(node: ast.AST) -> bool:
-    if not isinstance(node, ast.Assign) or len(node.targets) != 1 or not isinstance(node.targets[0], ast.Name):
-        return False
-    name, value = node.targets[0].id, node.value
-    if name == "__slots__":
-        return isinstance(value, ast.Tuple) and not value.elts
-    if name == "XSI_TYPE":
-        return isinstance(value, ast.Constant)
-    identifier(name)
-    return (
-        isinstance(value, ast.Call)
-        and _is_member(value.func, "xnatcore")
-        and _is_core(value.func)
-        and all(_is_constant(argument) for argument in value.args)
-        and all(keyword.arg is not None and _is_constant(keyword.value) for keyword in value.keywords)
-    )
-
-
-def _is_member(node: ast.AST, module: str) -> bool:
-    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == module
-
-
-def _is_core(node: ast.AST) -> bool:
-    return isinstance(node, ast.Attribute) and node.attr in CORE_NAMES
-
-
-def _is_constant(node: ast.AST) -> bool:
-    if isinstance(node, ast.Tuple):
-        return all(isinstance(item, ast.Constant) for item in node.elts)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        node = node.operand
-        return isinstance(node, ast.Constant) and isinstance(node.value, (int, float))
-    return isinstance(node, ast.Constant)

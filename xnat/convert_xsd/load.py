@@ -20,7 +20,7 @@ from typing import Any
 
 from ..exceptions import XNATAttributeError, XNATKeyError, XNATNotConnectedError, XNATSchemaError
 from ..naming import did_you_mean
-from .emit import Emitted, Options, check
+from .emit import Emitted, Options
 from .model import Model
 
 __all__ = ["ModelModule", "load"]
@@ -39,6 +39,8 @@ def load(emitted: Emitted, model: Model, *, debug: bool = False, directory: str 
     :raises XNATSchemaError: with ``debug``, if the source holds more than declarations
     """
     if debug:
+        from .checking import check
+
         check(emitted.source)
     name = f"{PREFIX}_{model.digest[:12] or 'unnamed'}_{next(_numbers)}"
     module = ModelModule(name, emitted, model, _make_folder(directory))

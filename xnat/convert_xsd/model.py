@@ -7,9 +7,9 @@ read, a key is ``{namespace}name``, with ``/element`` appended for each anonymou
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -102,7 +102,6 @@ class ClassKind(str, Enum):
     SUB_OBJECT = "XNATSubObject"
 
 
-@dataclass(slots=True)
 class FieldDef:
     """An element or attribute of a type.
 
@@ -111,18 +110,54 @@ class FieldDef:
     :ivar name: the attribute's name, given by the pass ``assign_names``
     """
 
-    path: str
-    type: str = "xs:string"
-    kind: FieldKind = FieldKind.VALUE
-    name: str = ""
-    doc: str = ""
-    restrictions: dict[str, Any] = field(default_factory=dict)
-    key: str | None = None
-    value: str | None = None
-    repeated: bool = False
-    ref: bool = False
-    attribute: bool = False
-    line: int = 0
+    __slots__ = (
+        "attribute", "doc", "key", "kind", "line", "name", "path", "ref", "repeated", "restrictions", "type", "value",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        path: str,
+        type: str = "xs:string",
+        kind: FieldKind = FieldKind.VALUE,
+        name: str = "",
+        doc: str = "",
+        restrictions: dict[str, Any] | None = None,
+        key: str | None = None,
+        value: str | None = None,
+        repeated: bool = False,
+        ref: bool = False,
+        attribute: bool = False,
+        line: int = 0,
+    ) -> None:
+        self.path = path
+        self.type = type
+        self.kind = kind
+        self.name = name
+        self.doc = doc
+        self.restrictions = {} if restrictions is None else restrictions
+        self.key = key
+        self.value = value
+        self.repeated = repeated
+        self.ref = ref
+        self.attribute = attribute
+        self.line = line
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FieldDef) and all(
+            getattr(self, name) == getattr(other, name) for name in FieldDef.__slots__
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # it is changed while schemas are read
+
+    def __repr__(self) -> str:
+        return f"<FieldDef {self.path} of {self.type}>"
+
+    def changed(self, **values: Any) -> FieldDef:
+        """The same field but for some of these values."""
+        made = copy.copy(self)
+        for name, value in values.items():
+            setattr(made, name, value)
+        return made
 
     @property
     def label(self) -> str:
@@ -152,7 +187,8 @@ class ClassDef:
         "parent", "text",
     )  # fmt: skip
 
-    # Written out: the fields of a dataclass can't wait until they are asked for.
+    # Written out: the fields of a dataclass can't wait until they are asked for. And importing dataclasses takes
+    # longer than all a later connection does with a stored model, so that nothing here is one.
     def __init__(
         self,
         key: str,
@@ -225,7 +261,6 @@ class ClassDef:
         return self.key
 
 
-@dataclass(slots=True)
 class SimpleDef:
     """A simple type.
 
@@ -233,16 +268,25 @@ class SimpleDef:
     :ivar members: the types a union is made of
     """
 
-    key: str
-    base: str = ""
-    members: tuple[str, ...] = ()
-    restrictions: dict[str, Any] = field(default_factory=dict)
-    namespace: str = ""
-    file: str = ""
-    line: int = 0
+    def __init__(
+        self,
+        key: str,
+        base: str = "",
+        members: tuple[str, ...] = (),
+        restrictions: dict[str, Any] | None = None,
+        namespace: str = "",
+        file: str = "",
+        line: int = 0,
+    ) -> None:
+        self.key = key
+        self.base = base
+        self.members = members
+        self.restrictions = {} if restrictions is None else restrictions
+        self.namespace = namespace
+        self.file = file
+        self.line = line
 
 
-@dataclass(eq=False)
 class Model:
     """All types of a server.
 
@@ -250,23 +294,35 @@ class Model:
     :ivar elements: global elements, ``prefix:name`` → XSI type (``xnat:MRSession`` → ``xnat:mrSessionData``)
     :ivar problems: what could not be used
     :ivar stored: it came out of a snapshot; only a model that classes could be made of gets into one
+    :ivar emitted: the texts emit() made of it, one per set of behaviour classes
     """
 
-    classes: dict[str, ClassDef] = field(default_factory=dict)
-    elements: dict[str, str] = field(default_factory=dict)
-    prefixes: dict[str, str] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    digest: str = ""
-    stored: bool = False
-    # The rest is of use while schemas are read and not stored.
-    simples: dict[str, SimpleDef] = field(default_factory=dict, repr=False)
-    groups: dict[str, ClassDef] = field(default_factory=dict, repr=False)
-    global_elements: dict[str, FieldDef] = field(default_factory=dict, repr=False)
-    #: (file, line, location, whether the including schema has a namespace) of each include
-    includes: list[tuple[str, int, str, bool]] = field(default_factory=list, repr=False)
-    #: the texts emit() makes of this model, one per set of behaviour classes
-    emitted: list[Any] = field(default_factory=list, repr=False)
-    _counts: dict[str, int] = field(default_factory=dict, repr=False)
+    def __init__(
+        self,
+        classes: dict[str, ClassDef] | None = None,
+        elements: dict[str, str] | None = None,
+        prefixes: dict[str, str] | None = None,
+        problems: list[Problem] | None = None,
+        digest: str = "",
+        stored: bool = False,
+        simples: dict[str, SimpleDef] | None = None,
+        groups: dict[str, ClassDef] | None = None,
+        global_elements: dict[str, FieldDef] | None = None,
+    ) -> None:
+        self.classes = {} if classes is None else classes
+        self.elements = {} if elements is None else elements
+        self.prefixes = {} if prefixes is None else prefixes
+        self.problems = [] if problems is None else problems
+        self.digest = digest
+        self.stored = stored
+        self.emitted: list[Any] = []
+        # The rest is of use while schemas are read and not stored.
+        self.simples = {} if simples is None else simples
+        self.groups = {} if groups is None else groups
+        self.global_elements = {} if global_elements is None else global_elements
+        #: (file, line, location, whether the including schema has a namespace) of each include
+        self.includes: list[tuple[str, int, str, bool]] = []
+        self._counts: dict[str, int] = {}
 
     def problem(self, file: str, line: int, text: str) -> None:
         """Note something that could not be used; after :data:`MAX_PROBLEMS` of a file only that there is more."""

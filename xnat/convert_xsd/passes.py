@@ -6,7 +6,6 @@ without base, and a :class:`Problem`.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 
 from .. import hints
@@ -67,21 +66,21 @@ class _Shapes:
         if target.text is not None:
             return [self._value(item, target.text), *(self._attribute(item, part) for part in inner)]
         if len(inner) == 1 and inner[0].repeated:
-            repeated = dataclasses.replace(inner[0], doc=item.doc or inner[0].doc)
+            repeated = inner[0].changed(doc=item.doc or inner[0].doc)
             entry = self.model.classes.get(repeated.type) if repeated.kind is FieldKind.OBJECT else None
             return [self._listing(repeated, f"{item.path}/{repeated.path}", entry)]
         target.kind = ClassKind.SUB_OBJECT
-        return [dataclasses.replace(item, kind=FieldKind.SUB_OBJECT)]
+        return [item.changed(kind=FieldKind.SUB_OBJECT)]
 
     def _value(self, item: FieldDef, text: FieldDef) -> FieldDef:
-        return dataclasses.replace(item, kind=FieldKind.VALUE, type=text.type, restrictions=text.restrictions)
+        return item.changed(kind=FieldKind.VALUE, type=text.type, restrictions=text.restrictions)
 
     def _attribute(self, item: FieldDef, part: FieldDef) -> FieldDef:
-        return dataclasses.replace(part, path=f"{item.path}/{part.path}")
+        return part.changed(path=f"{item.path}/{part.path}")
 
     def _listing(self, item: FieldDef, path: str, entry: ClassDef | None) -> FieldDef:
         element = path.rpartition("/")[2]
-        made = dataclasses.replace(item, path=path, repeated=False, kind=FieldKind.SUB_LISTING)
+        made = item.changed(path=path, repeated=False, kind=FieldKind.SUB_LISTING)
         if entry is None:
             made.kind, made.value = FieldKind.SIMPLE_LISTING, element
             return made
@@ -113,7 +112,7 @@ class _Shapes:
             return
         path = _local(owner)
         if path and all(item.path != path for item in owner.fields):
-            owner.fields.insert(0, dataclasses.replace(owner.text, path=path, doc="The text of the element."))
+            owner.fields.insert(0, owner.text.changed(path=path, doc="The text of the element."))
 
 
 def _local(owner: ClassDef) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from .. import hints
@@ -63,7 +62,7 @@ def _members(
     if key not in done:
         # Each group is resolved once, so that groups of groups of groups cost no more than they hold.
         done[key] = _expanded(model, model.groups[key], done, open_ | {key})
-    return [dataclasses.replace(member, repeated=member.repeated or item.repeated) for member in done[key]]
+    return [member.changed(repeated=member.repeated or item.repeated) for member in done[key]]
 
 
 # --- references ------------------------------------------------------------------------------------------------------

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import uris, xpath
 from ..exceptions import XNATAttributeError, XNATObjectAlreadyExistsError, XNATValueError
@@ -18,8 +17,7 @@ from .answers import result_rows
 __all__ = ["WHERE", "Created", "Place", "create"]
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a kind of thing is made.
 
     :ivar segment: the REST collection below the parent
@@ -53,8 +51,7 @@ WHERE: dict[str, Place] = {
 }
 
 
-@dataclass(frozen=True)
-class Created:
+class Created(NamedTuple):
     """A thing that now exists: its REST path, its ID if the server said it, and what we know of its fields."""
 
     uri: str

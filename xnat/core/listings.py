@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from .. import uris
 from ..columns import column_type, to_pandas
@@ -33,8 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["ListingKind", "XNATBaseListing", "XNATListing"]
 
 
-@dataclass(frozen=True)
-class ListingKind:
+class ListingKind(NamedTuple):
     """How XNAT lists one kind of thing.
 
     :ivar kind: what it lists; :data:`xnat.core.registry.STALE` says what makes it stale

@@ -11,10 +11,9 @@ import fnmatch
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ..exceptions import XNATTransferError, XNATValueError
 from .running import MappedFunctionFailed, run
@@ -72,8 +71,7 @@ Wanted: TypeAlias = "str | Sequence[str] | Test | None"
 _WORDS = ("project", "subject", "experiment", "scan")
 
 
-@dataclass(frozen=True)
-class FilterFunctions:
+class FilterFunctions(NamedTuple):
     """Which objects are wanted, by kind: functions that get the object; None takes all.
 
     What lies in something that isn't wanted isn't looked at. A filter below the level that is asked for keeps those
@@ -176,8 +174,7 @@ def _has_below(obj: Any, word: str, filters: FilterFunctions) -> bool:
     if not lower and filters.resource is None:
         return True
     deepest = lower[-1] if lower else word
-    above = {item.name: None for item in fields(filters) if item.name not in (*lower, "resource")}
-    below = FilterFunctions(**{**vars(filters), **above})
+    below = filters._replace(**{name: None for name in filters._fields if name not in (*lower, "resource")})
     return any(True for _ in walk(obj, deepest if filters.resource is None else f"{deepest}_resource", below))
 
 

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 from ..exceptions import XNATValueError
@@ -24,7 +23,6 @@ _AHEAD_PER_THREAD = 4
 _POLL = 0.2  # a wait without end can't be interrupted by Ctrl-C on Windows
 
 
-@dataclass(frozen=True)
 class MappedFunctionFailed:
     """In the results of ``map``: what stands where the function raised.
 
@@ -32,8 +30,9 @@ class MappedFunctionFailed:
     :ivar traceback: where it was raised, as text
     """
 
-    reason: str
-    traceback: str = ""
+    def __init__(self, reason: str, traceback: str = "") -> None:
+        self.reason = reason
+        self.traceback = traceback
 
     @classmethod
     def of(cls, error: BaseException) -> MappedFunctionFailed:

@@ -18,7 +18,8 @@ from xnat.exceptions import XNATDownloadError, XNATValueError
 
 from .manifest import Entry, Manifest, md5_of
 from .names import collision_key, resolve_inside
-from .report import files_html, human_bytes
+from .progress import human_bytes
+from .report import files_html
 
 __all__ = [
     "EXISTING",

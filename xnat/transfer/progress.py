@@ -12,9 +12,7 @@ from typing import Any
 
 from xnat.protocols import UpdateFunc
 
-from .report import human_bytes
-
-__all__ = ["Aggregate", "Share", "UpdateFunc", "default_update_func", "ignore"]
+__all__ = ["Aggregate", "Share", "UpdateFunc", "default_update_func", "human_bytes", "ignore"]
 
 
 def ignore(done: int, total: int | None, finished: bool) -> None:
@@ -192,3 +190,12 @@ def _is_terminal(stream: Any) -> bool:
         return bool(stream.isatty())
     except (AttributeError, ValueError):  # replaced by something that is no file, or closed
         return False
+
+
+def human_bytes(count: float) -> str:
+    """A number of bytes for people."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if abs(count) < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

@@ -14,7 +14,9 @@ from typing import Any, Literal, get_args, overload
 
 from xnat.exceptions import XNATTransferError, XNATUnsafeArchiveError
 
-__all__ = ["FILE_STATES", "FileResult", "FileState", "TransferReport", "UnsafeTransferError", "human_bytes"]
+from .progress import human_bytes
+
+__all__ = ["FILE_STATES", "FileResult", "FileState", "TransferReport", "UnsafeTransferError"]
 
 #: ``verified``: size and a checksum of the server (MD5 of its listing, or the CRC in its zip) agreed.
 #: ``size-only``: the size agreed, the server gave no checksum. ``unverifiable``: the server gave neither.
@@ -222,12 +224,3 @@ def files_html(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str
     head = "".join(f"<th{left}>{html.escape(column)}</th>" for column in columns)
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     return f"<p>{html.escape(caption)}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def human_bytes(count: float) -> str:
-    """A number of bytes for people."""
-    for unit in ("B", "KB", "MB", "GB"):
-        if abs(count) < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"

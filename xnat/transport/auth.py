@@ -14,8 +14,7 @@ import base64
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, quote_plus, urlsplit
 
 from xnat import uris
@@ -69,8 +68,7 @@ _NO_SUCH_SERVICE = frozenset({400, 404, 405, 501})
 GUEST = "guest"
 
 
-@dataclass(frozen=True)
-class Probe:
+class Probe(NamedTuple):
     """What the server's front page told.
 
     :ivar server: the root URL to use
@@ -81,8 +79,7 @@ class Probe:
     asks_for_login: bool = False
 
 
-@dataclass(frozen=True)
-class Login:
+class Login(NamedTuple):
     """The outcome of a login.
 
     :ivar user: the name the server knows us by; ``guest`` for nobody in particular

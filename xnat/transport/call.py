@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 from xnat.constants import CONNECT_TIMEOUT, READ_TIMEOUT
 from xnat.exceptions import XNATValueError
@@ -21,24 +20,43 @@ _NOT_IN_HEADER = re.compile("[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 DEFAULT_TIMEOUT: Timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
 
 
-@dataclass(eq=False, repr=False)  # never compared, and its headers are not to be shown
 class Call:
-    """One request as the caller wants it; survives its repetitions."""
+    """One request as the caller wants it; survives its repetitions.
 
-    method: str
-    url: str
-    body: Body
-    headers: dict[str, str]
-    timeout: tuple[float | None, float | None]
-    accepted: Collection[int] | None
-    stream: bool
-    allow_redirects: bool
-    idempotent: bool
-    allow_html: bool
-    with_session: bool
-    most_attempts: int | None
-    attempts: int = 0  # in the present round
-    doubtful: bool = False  # an earlier attempt may have done its work although its answer was lost
+    :ivar attempts: how often it was sent in the present round
+    :ivar doubtful: an earlier attempt may have done its work although its answer was lost
+    """
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        url: str,
+        body: Body,
+        headers: dict[str, str],
+        timeout: tuple[float | None, float | None],
+        accepted: Collection[int] | None,
+        stream: bool,
+        allow_redirects: bool,
+        idempotent: bool,
+        allow_html: bool,
+        with_session: bool,
+        most_attempts: int | None,
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.body = body
+        self.headers = headers
+        self.timeout = timeout
+        self.accepted = accepted
+        self.stream = stream
+        self.allow_redirects = allow_redirects
+        self.idempotent = idempotent
+        self.allow_html = allow_html
+        self.with_session = with_session
+        self.most_attempts = most_attempts
+        self.attempts = 0
+        self.doubtful = False
 
     @property
     def asked(self) -> Asked:

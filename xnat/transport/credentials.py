@@ -10,7 +10,6 @@ import getpass
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -29,7 +28,6 @@ WINDOWS = os.name == "nt"
 _ALIAS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
 class Credentials:
     """A user name and password, or neither for a guest.
 
@@ -38,9 +36,25 @@ class Credentials:
     :ivar source: where they came from: argument, environment, the netrc file's path, prompt, or guest
     """
 
-    user: str | None = None
-    password: str | None = field(default=None, repr=False)
-    source: str = "guest"
+    __slots__ = ("password", "source", "user")
+
+    def __init__(self, user: str | None = None, password: str | None = None, source: str = "guest") -> None:
+        self.user = user
+        self.password = password
+        self.source = source
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Credentials) and self._told == other._told
+
+    def __hash__(self) -> int:
+        return hash(self._told)
+
+    @property
+    def _told(self) -> tuple[str | None, str | None, str]:
+        return self.user, self.password, self.source
+
+    def __repr__(self) -> str:
+        return f"Credentials(user={self.user!r}, source={self.source!r})"
 
     @property
     def is_guest(self) -> bool:

@@ -16,7 +16,6 @@ import random
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 
 __all__ = ["IDEMPOTENT", "Failure", "RetryBudget", "RetryPolicy"]
@@ -81,7 +80,6 @@ class RetryBudget:
         self._tokens = min(self._allowance, self._tokens + max(0.0, tokens))
 
 
-@dataclass
 class RetryPolicy:
     """How failures are met.
 
@@ -94,15 +92,27 @@ class RetryPolicy:
     :param sleep: how to wait; by default, until the client is closed
     """
 
-    attempts: int = 4
-    backoff: float = 0.5
-    maximum: float = 30.0
-    jitter: float = 0.5
-    budget: RetryBudget = field(default_factory=RetryBudget)
-    statuses: Collection[int] = (429, 502, 503, 504)
-    sleep: Callable[[float], object] | None = None
-    random: Callable[[], float] = random.random
-    clock: Callable[[], float] = time.time
+    def __init__(
+        self,
+        attempts: int = 4,
+        backoff: float = 0.5,
+        maximum: float = 30.0,
+        jitter: float = 0.5,
+        budget: RetryBudget | None = None,
+        statuses: Collection[int] = (429, 502, 503, 504),
+        sleep: Callable[[float], object] | None = None,
+        random: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.attempts = attempts
+        self.backoff = backoff
+        self.maximum = maximum
+        self.jitter = jitter
+        self.budget = RetryBudget() if budget is None else budget
+        self.statuses = statuses
+        self.sleep = sleep
+        self.random = random
+        self.clock = clock
 
     def delay(
         self,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.factories import complex_type, extension, make_class, make_field, make_model, real_schemas, schema, sequence
 from xnat.convert_xsd import Model, convert, emit
-from xnat.convert_xsd.emit import check
+from xnat.convert_xsd.checking import check
 from xnat.exceptions import XNATSchemaError
 from xnat.naming import attribute_name, class_name
 
