@@ -13,8 +13,8 @@ Everything the schemas say is data to us: it reaches source text as ``repr()`` o
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
 from ..exceptions import XNATSchemaError
@@ -91,37 +91,73 @@ def digest_of(documents: Sequence[SchemaDocument]) -> str:
 
 
 def _convert(documents: Sequence[SchemaDocument]) -> Model:
-    # Here, as who finds a snapshot needs neither.
-    from .passes import PASSES
-    from .reader import read_document
+    from .passes import PASSES  # here, as who finds a snapshot doesn't need it
 
-    model = Model()
-    tags = 0
-    for document in _ordered(documents):
-        here = document.content.count(b"<")
-        if tags + here > MAX_TAGS:
-            model.problem(document.name, 0, f"not read: the schemas have more than {MAX_TAGS} tags")
-            continue
-        tags += here
-        read_document(document, model)
-    _check_includes(model, documents)
+    model = _read(documents)
     for step in PASSES:
         model = step(model)
-    for leftover in (model.simples, model.groups, model.global_elements, model.includes):
+    for leftover in (model.simples, model.groups, model.global_elements):
         leftover.clear()
     return model
 
 
-def _check_includes(model: Model, documents: Sequence[SchemaDocument]) -> None:
-    """Tell of included schemas that aren't among the documents, or that take the namespace of who includes them."""
-    by_name = {document.name.rpartition("/")[2]: document for document in documents}
-    for file, line, location, named in model.includes:
-        found = by_name.get(location.rpartition("/")[2].removesuffix(".xsd"))
-        if found is None:
-            model.problem(file, line, f"includes {location[:200]!r}, which is not among the server's schemas")
-        elif named and b"targetNamespace" not in found.content.replace(b"\0", b""):
-            text = f"includes {location[:200]!r}, which has no namespace of its own; its types are not taken over"
-            model.problem(file, line, text)
+def _read(documents: Sequence[SchemaDocument]) -> Model:
+    """Return what the schemas say."""
+    reading = _Reading(documents)
+    for document in reading.documents:
+        if _has_namespace(document):
+            reading.read(document)
+    # The others belong to who included them, and were read with it; these nobody did.
+    for document in reading.documents:
+        if document.name not in reading.seen:
+            reading.read(document)
+    return reading.model
+
+
+class _Reading:
+    """Reads schemas into one model, each with those it includes that have no namespace: they take its own."""
+
+    def __init__(self, documents: Sequence[SchemaDocument]) -> None:
+        self.documents = _ordered(documents)
+        self.model = Model()
+        self.seen: dict[str, set[str]] = {}
+        self._by_name = {document.name.rpartition("/")[2]: document for document in reversed(self.documents)}
+        self._tags = 0
+
+    def read(self, document: SchemaDocument) -> None:
+        """Read a schema; afterwards ``seen`` has the names of all that were read for it, with their namespaces."""
+        waiting = deque([(document, "")])
+        while waiting:
+            found, namespace = waiting.popleft()
+            namespaces = self.seen.setdefault(found.name, set())
+            if namespace not in namespaces:
+                namespaces.add(namespace)
+                self._read_one(found, namespace)
+                waiting.extend(self._adopted())
+
+    def _read_one(self, document: SchemaDocument, namespace: str) -> None:
+        from .reader import read_document
+
+        tags = document.content.count(b"<")
+        if self._tags + tags > MAX_TAGS:
+            self.model.problem(document.name, 0, f"not read: the schemas have more than {MAX_TAGS} tags")
+            return
+        self._tags += tags
+        read_document(document, self.model, namespace=namespace)
+
+    def _adopted(self) -> Iterator[tuple[SchemaDocument, str]]:
+        """The schemas without a namespace that the last one includes, and the one they are to take."""
+        includes, self.model.includes = self.model.includes, []
+        for file, line, location, namespace in includes:
+            found = self._by_name.get(location.rpartition("/")[2].removesuffix(".xsd"))
+            if found is None:
+                self.model.problem(file, line, f"includes {location[:200]!r}, which is not among the server's schemas")
+            elif namespace and not _has_namespace(found):
+                yield found, namespace
+
+
+def _has_namespace(document: SchemaDocument) -> bool:
+    return b"targetNamespace" in document.content.replace(b"\0", b"")
 
 
 def _ordered(documents: Sequence[SchemaDocument]) -> list[SchemaDocument]:

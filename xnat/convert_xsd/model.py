@@ -320,8 +320,8 @@ class Model:
         self.simples = {} if simples is None else simples
         self.groups = {} if groups is None else groups
         self.global_elements = {} if global_elements is None else global_elements
-        #: (file, line, location, whether the including schema has a namespace) of each include
-        self.includes: list[tuple[str, int, str, bool]] = []
+        #: (file, line, location, namespace of the including schema) of each include
+        self.includes: list[tuple[str, int, str, str]] = []
         self._counts: dict[str, int] = {}
 
     def problem(self, file: str, line: int, text: str) -> None:

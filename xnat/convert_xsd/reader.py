@@ -51,14 +51,15 @@ class UnreadableError(Exception):
         self.line = line
 
 
-def read_document(document: SchemaDocument, model: Model, *, max_size: int | None = None) -> bool:
+def read_document(document: SchemaDocument, model: Model, *, namespace: str = "", max_size: int | None = None) -> bool:
     """Add a schema's types to the model; return whether it could be read.
 
+    :param namespace: that of the schema that includes it, if it has none of its own
     :param max_size: bytes, instead of :data:`MAX_SIZE`
     """
     try:
         root, redeclares = _parse(document.content, MAX_SIZE if max_size is None else max_size)
-        _SchemaReader(model, document.name, root, redeclares).read(root)
+        _SchemaReader(model, document.name, root, redeclares, namespace).read(root)
     except UnreadableError as error:
         model.problem(document.name, error.line, str(error))
         return False
@@ -195,10 +196,13 @@ _Visit = Callable[["_SchemaReader", Any, ClassDef, bool], None]
 class _SchemaReader:
     """Reads one schema into a model."""
 
-    def __init__(self, model: Model, file: str, root: Element, redeclares: bool) -> None:
+    def __init__(self, model: Model, file: str, root: Element, redeclares: bool, adopted: str = "") -> None:
         self.model = model
         self.file = file
-        self.namespace = root.get("targetNamespace") or ""
+        own = root.get("targetNamespace") or ""
+        self.namespace = own or adopted
+        #: where names without a prefix belong if the schema doesn't say it
+        self._unprefixed = "" if own else adopted
         self._prefixes = dict(root.nsmap)
         self._redeclares = redeclares
         self._depth = 0
@@ -224,9 +228,7 @@ class _SchemaReader:
 
     def _visit_include(self, node: Element) -> None:
         """The types of the other schema come with its own document, where the server lists it."""
-        self.model.includes.append(
-            (self.file, _line(node), (node.get("schemaLocation") or "").strip(), bool(self.namespace))
-        )
+        self.model.includes.append((self.file, _line(node), (node.get("schemaLocation") or "").strip(), self.namespace))
 
     def _visit_changes(self, node: Element) -> None:
         """redefine, override: no schema known for XNAT has any, so that they are told of rather than guessed at."""
@@ -429,7 +431,7 @@ class _SchemaReader:
         prefixes = node.nsmap if self._redeclares else self._prefixes
         namespace = prefixes.get(prefix or None)
         if namespace is None:
-            return f"?{prefix}:{mark}{local}" if prefix else f"{{}}{mark}{local}"
+            return f"?{prefix}:{mark}{local}" if prefix else f"{{{self._unprefixed}}}{mark}{local}"
         return f"{{{namespace}}}{mark}{local}"
 
 

@@ -427,6 +427,9 @@ def test_other_text_is_refused(text):
 
 # --- schemas in several files ---
 
+#: The class of files, which no schema defines.
+ADDED = {"xnat:fileData"}
+
 
 def test_an_include_that_the_server_does_not_list_is_a_problem():
     model = small('<xs:include schemaLocation="gone.xsd"/><xs:include schemaLocation="../a/there.xsd"/>')
@@ -441,11 +444,45 @@ def test_an_include_that_the_server_does_not_list_is_a_problem():
     assert fields_of(model, "t:thing")["a"].type == "t:sub"
 
 
-def test_an_include_without_namespace_is_a_problem():
-    bare = SchemaDocument.of("bare", b'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"/>')
-    model = convert([schema('<xs:include schemaLocation="bare.xsd"/>'), bare], require_core=False)
-    (problem,) = model.problems
-    assert "no namespace of its own" in problem.text
+def bare(body, name="bare"):
+    return SchemaDocument.of(
+        name, f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">{body}</xs:schema>'.encode()
+    )
+
+
+def test_a_schema_without_namespace_belongs_to_those_that_include_it():
+    sub = complex_type("sub", sequence('<xs:element name="x" type="number"/>'))
+    number = '<xs:simpleType name="number"><xs:restriction base="xs:int"/></xs:simpleType>'
+    shared = [bare(f'{sub}<xs:include schemaLocation="more.xsd"/>'), bare(number, "more")]
+    including = [
+        schema(
+            '<xs:include schemaLocation="bare.xsd"/>'
+            + complex_type("thing", extension(f"{prefix}:sub", sequence('<xs:element name="y"/>'))),
+            name=f"a{prefix}", namespace=f"http://example.com/{prefix}", prefix=prefix,
+        )
+        for prefix in ("t", "u")
+    ]  # fmt: skip
+    for documents in ([*shared, *including], [*including, *shared]):
+        model = convert(documents, require_core=False)
+        assert model.problems == []
+        assert sorted(set(model.classes) - ADDED) == ["t:sub", "t:thing", "u:sub", "u:thing"]
+        assert fields_of(model, "u:sub")["x"].type == "xs:int"
+        assert model.classes["u:thing"].base == "u:sub"
+
+
+def test_a_schema_without_namespace_that_nobody_includes_is_read_as_it_is():
+    sub = complex_type("sub", sequence('<xs:element name="x"/>'))
+    model = convert([bare(sub), schema(complex_type("thing"))], require_core=False)
+    assert set(model.classes) - ADDED == {"sub", "t:thing"}
+    assert list(fields_of(model, "sub")) == ["x"]
+
+
+def test_schemas_that_include_each_other_are_read_once():
+    ring = [bare(f'{complex_type(name)}<xs:include schemaLocation="{other}.xsd"/>', name)
+            for name, other in (("one", "two"), ("two", "one"))]  # fmt: skip
+    model = convert([*ring, schema('<xs:include schemaLocation="one.xsd"/>')], require_core=False)
+    assert model.problems == []
+    assert set(model.classes) - ADDED == {"t:one", "t:two"}
 
 
 @pytest.mark.parametrize("word", ["redefine", "override"])
