@@ -150,9 +150,15 @@ def _run(tree: Arrivals, pool: Pool, plan: Plan, groups: list[RemoteGroup], repo
     with pool:
         _submit(tree, pool, groups, wanted)
         fatal: BaseException | None = None
+        stopped: list[RemoteFile] = []
         for outcome in pool:
-            problem = _note(tree, pool, outcome, report)
-            fatal = fatal or problem
+            if isinstance(outcome.error, Stopped):
+                stopped += _files(outcome.task)
+            else:
+                problem = _note(tree, pool, outcome, report)
+                fatal = fatal or problem
+    for file in stopped:
+        report.add(failure(tree.target, file, XNATDownloadError(f"not fetched, as the transfer ended: {fatal}")))
     if report.ok:
         for item in plan.delete:
             report.add(_remove(tree, item))
@@ -200,10 +206,13 @@ def _note(tree: Arrivals, pool: Pool, outcome: Outcome, report: TransferReport) 
     if error is None:
         report.add(outcome.value)
         return None
-    shown = XNATDownloadError("not fetched: the transfer ended before") if isinstance(error, Stopped) else error
-    for file in task.files if isinstance(task, RemoteGroup) else [task]:
-        report.add(failure(tree.target, file, shown))
+    for file in _files(task):
+        report.add(failure(tree.target, file, error))
     return error if outcome.fatal else None
+
+
+def _files(task: RemoteGroup | RemoteFile) -> list[RemoteFile]:
+    return task.files if isinstance(task, RemoteGroup) else [task]
 
 
 def _settled(target: Path, item: PlanItem) -> FileResult:

@@ -208,7 +208,7 @@ def _send_all(
             raise fatal  # the caller's own
         for one in todo:
             if one.name not in run.sent:
-                run.errors.setdefault(one.name, XNATUploadError(f"not sent: {fatal}"))
+                run.errors.setdefault(one.name, XNATUploadError(f"not sent, as the transfer ended: {fatal}"))
         return None  # without a login the server tells nothing of what it has
     return after
 
@@ -259,7 +259,9 @@ def _note(run: _Upload, outcome: Outcome) -> BaseException | None:
         run.sent[name] = outcome.value
         run.errors.pop(name, None)
         return None
-    run.errors[name] = XNATUploadError("not sent: the transfer ended before") if isinstance(error, Stopped) else error
+    if isinstance(error, Stopped):
+        return None  # by the error of another one, which is told of then
+    run.errors[name] = error
     return error if outcome.fatal else None
 
 

@@ -484,6 +484,7 @@ def test_full_disk_ends_the_transfer_and_leaves_no_half_file(
     monkeypatch.undo()
     report = caught.value.report
     assert len(report) == 100
+    assert all("No space left" in str(file.error) for file in report if file.state == "failed")
     assert len(server.gets()) < 50  # it did not try each of them
     assert all(len(data) == 1000 for data in tree_of(tmp_path).values())
     download_tree(requester, [group], tmp_path)
