@@ -8,7 +8,7 @@ from collections.abc import Callable
 from .. import hints
 from ..naming import attribute_name, class_name
 from .model import ClassDef, FieldKind, Model
-from .reader import XSD
+from .parsing import XSD
 
 __all__ = ["assign_names", "assign_prefixes", "free_name"]
 

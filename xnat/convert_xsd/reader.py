@@ -2,166 +2,38 @@
 
 One ``_visit_*`` method per XSD element, found by tag. The schemas are not validated, as sites publish many that are not
 valid: unknown and misplaced elements are passed over, a file that is not well-formed becomes one :class:`Problem`.
-
-The text comes from a server and is not trusted: no DTD, no entities, no network, limits on size and nesting.
 """
 
 from __future__ import annotations
 
-import codecs
-import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .model import ClassDef, FieldDef, FieldKind, Model, SchemaDocument, SimpleDef
+from .parsing import MAX_SIZE, XSD, UnreadableError, line_of, parse
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
-__all__ = ["MAX_DEPTH", "MAX_SIZE", "XSD", "decode", "read_document"]
-
-#: Namespace of XML Schema itself.
-XSD = "http://www.w3.org/2001/XMLSchema"
-
-#: Bytes of one schema beyond which it is not read; real ones stay below 1 MB.
-MAX_SIZE = 32 * 1024 * 1024
+__all__ = ["MAX_DEPTH", "read_document"]
 
 #: Levels of elements in a schema beyond which it is not read; real ones stay below 40.
 MAX_DEPTH = 120
-
-#: Namespace declarations in one schema beyond which it is not read; looking prefixes up costs time for each.
-MAX_NAMESPACES = 500
-
-#: Attributes of one element beyond which a schema is not read: libxml2 before 2.12 compares each with all the others.
-MAX_ATTRIBUTES = 2000
-
-_DECLARATION = re.compile(rb"<\?xml\s[^>]{0,200}?\?>")
-_ENCODING = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
-#: Encodings a declaration may ask for. Others (UTF-7, EBCDIC) would only serve to hide something.
-_ALLOWED_ENCODING = re.compile(
-    r"utf-?8|us-ascii|ascii|iso-?8859-\d+|latin-?1|windows-125\d|cp125\d|utf-?16(le|be)?", re.I
-)
-
-
-class UnreadableError(Exception):
-    """The file is no schema that could be read; carries the line."""
-
-    def __init__(self, text: str, line: int = 0) -> None:
-        super().__init__(text)
-        self.line = line
 
 
 def read_document(document: SchemaDocument, model: Model, *, namespace: str = "", max_size: int | None = None) -> bool:
     """Add a schema's types to the model; return whether it could be read.
 
     :param namespace: that of the schema that includes it, if it has none of its own
-    :param max_size: bytes, instead of :data:`MAX_SIZE`
+    :param max_size: bytes, instead of :data:`.parsing.MAX_SIZE`
     """
     try:
-        root, redeclares = _parse(document.content, MAX_SIZE if max_size is None else max_size)
+        root, redeclares = parse(document.content, MAX_SIZE if max_size is None else max_size)
         _SchemaReader(model, document.name, root, redeclares, namespace).read(root)
     except UnreadableError as error:
         model.problem(document.name, error.line, str(error))
         return False
     return True
-
-
-def decode(content: bytes) -> str:
-    """Return the text of an XML file, without its XML declaration.
-
-    XNAT's own xnat.xsd declares windows-1252 while servers send UTF-8. No longer text is valid UTF-8 by accident, so
-    that is tried first, then what the declaration says.
-    """
-    for mark, encoding in (
-        (codecs.BOM_UTF8, "utf-8"),
-        (codecs.BOM_UTF16_LE, "utf-16"),
-        (codecs.BOM_UTF16_BE, "utf-16"),
-    ):
-        if content.startswith(mark):
-            return _strip_declaration(content.decode(encoding, "replace").lstrip("\ufeff"))
-    for start, encoding in ((b"<\0", "utf-16-le"), (b"\0<", "utf-16-be")):
-        if content.startswith(start):
-            return _strip_declaration(content.decode(encoding, "replace"))
-    declaration = _DECLARATION.match(content.lstrip()[:300])
-    named = _ENCODING.search(declaration.group()) if declaration else None
-    encodings = ["utf-8"]
-    if named is not None and _ALLOWED_ENCODING.fullmatch(named[1].decode("ascii")):
-        encodings.append(named[1].decode("ascii"))
-    for encoding in encodings:
-        try:
-            return _strip_declaration(content.decode(encoding))
-        except (UnicodeDecodeError, LookupError):
-            continue
-    return _strip_declaration(content.decode("utf-8", "replace"))
-
-
-def _strip_declaration(text: str) -> str:
-    # White space before the declaration is an error some files make; it costs nothing to allow it.
-    start = len(text) - len(text.lstrip())
-    if text.startswith("<?xml", start) and (end := text.find("?>", start)) >= 0:
-        return "\n" * text.count("\n", 0, end) + text[end + 2 :]
-    return text
-
-
-def _parse(content: bytes, max_size: int) -> tuple[Element, bool]:
-    """Return the root element, and whether namespaces are declared anywhere but there."""
-    if len(content) > max_size:
-        raise UnreadableError(f"the schema has {len(content)} bytes, more than {max_size}")
-    text = decode(content)
-    start = _refuse_prolog(text)
-    declared = text.count("xmlns")
-    if declared > MAX_NAMESPACES:
-        raise UnreadableError(f"the schema declares {declared} namespaces, more than {MAX_NAMESPACES}")
-    # A '<' can't stand inside a tag, so no tag is longer than what lies between two of them.
-    if any(len(part) > MAX_ATTRIBUTES and part.count("=") > MAX_ATTRIBUTES for part in text.split("<")):
-        raise UnreadableError(f"an element has more than {MAX_ATTRIBUTES} attributes")
-    from lxml import etree
-
-    parser = etree.XMLParser(
-        encoding="utf-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        attribute_defaults=False,
-        huge_tree=False,
-        recover=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
-    try:
-        root = etree.fromstring(text.encode("utf-8", "replace"), parser)
-    except etree.XMLSyntaxError as error:
-        reason = (error.msg or "not well-formed").partition(", line")[0]
-        raise UnreadableError(f"not well-formed XML: {reason}", error.lineno or 0) from error
-    except ValueError as error:
-        raise UnreadableError(f"not XML: {error}") from error
-    if root.tag != f"{{{XSD}}}schema":
-        raise UnreadableError(f"the root element is {str(root.tag)[:200]!r}, not an XML schema", _line(root))
-    return root, declared > text.count("xmlns", start, text.find(">", start))
-
-
-def _refuse_prolog(text: str) -> int:
-    """Refuse a document type, and HTML pages servers send in a schema's place; return where the root element begins."""
-    position, end = 0, len(text)
-    while position < end:
-        if text[position].isspace():
-            position += 1
-        elif text.startswith("<!--", position) and (stop := text.find("-->", position)) >= 0:
-            position = stop + 3
-        elif text.startswith("<?", position) and (stop := text.find("?>", position)) >= 0:
-            position = stop + 2
-        else:
-            break
-    line = text.count("\n", 0, position) + 1
-    start = text[position : position + 20].lower()
-    if start.startswith(("<html", "<!doctype html")):
-        raise UnreadableError("an HTML page, not a schema", line)
-    if start.startswith("<!doctype"):
-        raise UnreadableError("the schema has a document type declaration, which is refused", line)
-    if not start:
-        raise UnreadableError("empty", 1)
-    return position
 
 
 def _tag(name: str) -> str:
@@ -228,7 +100,9 @@ class _SchemaReader:
 
     def _visit_include(self, node: Element) -> None:
         """The types of the other schema come with its own document, where the server lists it."""
-        self.model.includes.append((self.file, _line(node), (node.get("schemaLocation") or "").strip(), self.namespace))
+        self.model.includes.append(
+            (self.file, line_of(node), (node.get("schemaLocation") or "").strip(), self.namespace)
+        )
 
     def _visit_changes(self, node: Element) -> None:
         """redefine, override: no schema known for XNAT has any, so that they are told of rather than guessed at."""
@@ -237,7 +111,7 @@ class _SchemaReader:
         word = node.tag.rpartition("}")[2]
         if changed:
             text = f"{word} is not supported; these stay as they were: {', '.join(map(str, changed))}"
-            self.model.problem(self.file, _line(node), text)
+            self.model.problem(self.file, line_of(node), text)
 
     def _visit_complex_type(self, node: Element) -> None:
         if name := node.get("name"):
@@ -250,7 +124,7 @@ class _SchemaReader:
         key = f"{{{self.namespace}}}{name}"
         if key in self.model.global_elements:
             return
-        item = FieldDef(name, line=_line(node))
+        item = FieldDef(name, line=line_of(node))
         item.doc = _documentation(node)
         inline = _child(node, _COMPLEX_TYPE)
         if inline is not None and not node.get("type"):
@@ -270,7 +144,7 @@ class _SchemaReader:
 
     def _visit_global_attribute(self, node: Element) -> None:
         if name := node.get("name"):
-            item = FieldDef(name, attribute=True, line=_line(node))
+            item = FieldDef(name, attribute=True, line=line_of(node))
             item.doc = _documentation(node)
             self._type_of(node, item, None)
             self.model.global_elements.setdefault(f"{{{self.namespace}}}@{name}", item)
@@ -279,7 +153,7 @@ class _SchemaReader:
         if name := node.get("name"):
             key = f"{{{self.namespace}}}{name}"
             sort = "@" if node.tag == _tag("attributeGroup") else ""
-            group = ClassDef(f"{key}#{sort}group", namespace=self.namespace, file=self.file, line=_line(node))
+            group = ClassDef(f"{key}#{sort}group", namespace=self.namespace, file=self.file, line=line_of(node))
             if self.model.groups.setdefault(f"{key}{sort}", group) is group:
                 self._content(node, group, False)
 
@@ -293,7 +167,7 @@ class _SchemaReader:
             parent=parent,
             element=element,
             file=self.file,
-            line=_line(node),
+            line=line_of(node),
         )
         self._content(node, definition, False)
         known = self.model.classes.setdefault(key, definition)
@@ -309,7 +183,7 @@ class _SchemaReader:
     def _content(self, node: Element, owner: ClassDef, repeated: bool) -> None:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise UnreadableError("nested too deeply", _line(node))
+            raise UnreadableError("nested too deeply", line_of(node))
         for child in node:
             visit = _CONTENT.get(child.tag)
             if visit is not None:
@@ -330,7 +204,7 @@ class _SchemaReader:
             owner.base = self._reference(node, base)
         restrictions = _facets(node)
         if restrictions:
-            owner.text = FieldDef("", type=owner.base or "", restrictions=restrictions, line=_line(node))
+            owner.text = FieldDef("", type=owner.base or "", restrictions=restrictions, line=line_of(node))
         self._content(node, owner, repeated)
 
     def _visit_group(self, node: Element, owner: ClassDef, repeated: bool) -> None:
@@ -341,18 +215,18 @@ class _SchemaReader:
                 type=self._reference(node, ref) + sort,
                 kind=FieldKind.GROUP,
                 repeated=repeated or _is_many(node),
-                line=_line(node),
+                line=line_of(node),
             )
             owner.fields.append(item)
 
     def _visit_element(self, node: Element, owner: ClassDef, repeated: bool) -> None:
         if node.get("maxOccurs") == "0":
             return
-        self._add_field(node, owner, FieldDef("", repeated=repeated or _is_many(node), line=_line(node)))
+        self._add_field(node, owner, FieldDef("", repeated=repeated or _is_many(node), line=line_of(node)))
 
     def _visit_attribute(self, node: Element, owner: ClassDef, repeated: bool) -> None:
         if node.get("use") != "prohibited":
-            self._add_field(node, owner, FieldDef("", attribute=True, line=_line(node)))
+            self._add_field(node, owner, FieldDef("", attribute=True, line=line_of(node)))
 
     def _add_field(self, node: Element, owner: ClassDef, item: FieldDef) -> None:
         item.doc = _documentation(node)
@@ -399,8 +273,8 @@ class _SchemaReader:
     def _add_simple(self, node: Element, key: str) -> None:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise UnreadableError("nested too deeply", _line(node))
-        definition = SimpleDef(key, namespace=self.namespace, file=self.file, line=_line(node))
+            raise UnreadableError("nested too deeply", line_of(node))
+        definition = SimpleDef(key, namespace=self.namespace, file=self.file, line=line_of(node))
         self.model.simples[key] = definition
         if (restriction := _child(node, _RESTRICTION)) is not None:
             definition.restrictions = _facets(restriction)
@@ -447,10 +321,6 @@ def _child(node: Element, tag: str) -> Element | None:
         if child.tag == tag:
             return child
     return None
-
-
-def _line(node: Any) -> int:
-    return node.sourceline or 0
 
 
 def _is_many(node: Element) -> bool:

@@ -8,7 +8,7 @@ from .. import hints
 from ..datatypes import XSD_TYPES
 from ..exceptions import XNATValueError
 from .model import FACETS, ClassDef, FieldDef, FieldKind, Model, SimpleDef
-from .reader import XSD
+from .parsing import XSD
 
 __all__ = ["MAX_LINEAGE", "expand_groups", "resolve"]
 

@@ -6,7 +6,7 @@ from tests.factories import NAMESPACE, listing, make_class, make_field, make_mod
 from xnat import hints
 from xnat.convert_xsd import ClassKind, FieldKind, passes, references
 from xnat.convert_xsd.model import SimpleDef
-from xnat.convert_xsd.reader import XSD
+from xnat.convert_xsd.parsing import XSD
 
 T = f"{{{NAMESPACE}}}"
 INT = f"{{{XSD}}}integer"

@@ -7,8 +7,9 @@ import codecs
 import pytest
 
 from tests.factories import complex_type, extension, inner, schema, sequence
-from xnat.convert_xsd import Model, SchemaDocument, reader
-from xnat.convert_xsd.reader import XSD, decode, read_document
+from xnat.convert_xsd import Model, SchemaDocument, parsing, reader
+from xnat.convert_xsd.parsing import XSD, decode
+from xnat.convert_xsd.reader import read_document
 
 T = "{http://example.org/test}"
 
@@ -187,7 +188,7 @@ def test_deeply_nested_simple_types_end_in_a_problem():
 
 def test_size_limit():
     assert "more than 100" in problem_of(b"<a/>" * 100, max_size=100).text
-    assert reader.MAX_SIZE == 32 * 1024 * 1024
+    assert parsing.MAX_SIZE == 32 * 1024 * 1024
 
 
 def test_namespace_limit():
@@ -274,5 +275,5 @@ def test_simple_types_nested_without_end():
 
 
 def test_an_element_with_too_many_attributes():
-    many = " ".join(f'a{number}=""' for number in range(reader.MAX_ATTRIBUTES + 2))
+    many = " ".join(f'a{number}=""' for number in range(parsing.MAX_ATTRIBUTES + 2))
     assert "attributes" in problem_of(schema(f"<xs:element {many}/>").content).text
