@@ -6,6 +6,7 @@ reprs need the rows only: an object is made when an item is taken.
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
@@ -375,7 +376,7 @@ class XNATListing(XNATBaseListing):
 
     def _row_id(self, row: Mapping[str, Any]) -> str | None:
         id_ = row.get("ID")
-        return None if id_ in (None, "") else str(id_)
+        return None if id_ is None or id_ == "" else str(id_)
 
     def _row_type(self, row: Mapping[str, Any]) -> str:
         told = row.get(self.kind.type_column) if self.kind.type_column else None
@@ -421,13 +422,8 @@ class XNATListing(XNATBaseListing):
         identify, of_row, live = cls._identifier(base), cls._of_row, session.registry.live
 
         def make(id_: str, row: Row) -> Any:
-            return live(
-                identify(id_, row),
-                cls,
-                lambda: of_row(session, base, id_, row, parent, field_name),
-                row=row,
-                parent=parent,
-            )
+            made = functools.partial(of_row, session, base, id_, row, parent, field_name)
+            return live(identify(id_, row), cls, made, row, None, parent)
 
         return make
 

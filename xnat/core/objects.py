@@ -333,11 +333,11 @@ class XNATBaseObject(Caches, Writes, metaclass=DisplayFields):
 
     def _row_is_fresh(self) -> bool:
         # Listings are read by the hundred thousand: the cheap questions first.
-        time = self._row_time
+        time, session = self._row_time, self._session
         return (
             time > self._generation
-            and self.caching
-            and (self._session.registry.quiet_since(time) or self._touched <= time)
+            and (session.caching if self._caching is None else self._caching)
+            and (session.registry.latest <= time or self._touched <= time)
             # Once the whole item was fetched it is the better answer.
             and not (self._cache and self._loaded())
         )

@@ -60,7 +60,10 @@ _MOST_TOUCHED = 100_000
 
 
 class Registry:
-    """Live objects by identity, and the counters that make cached data stale. Safe to share between threads."""
+    """Live objects by identity, and the counters that make cached data stale. Safe to share between threads.
+
+    :ivar latest: when something was last written or forgotten; for what was asked for since, nothing need be looked up
+    """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -71,7 +74,7 @@ class Registry:
         self._kinds: dict[str, int] = {}
         self._touched: dict[Hashable, int] = {}
         self._cleared = 0
-        self._latest = 0
+        self.latest = 0
 
     def after_fork(self) -> None:
         """In a forked child: another thread of the parent may have held the lock just then."""
@@ -92,7 +95,6 @@ class Registry:
         identity: Hashable,
         cls: type[Any],
         make: Callable[[], Any],
-        *,
         row: Mapping[str, Any] | None = None,
         item: dict[str, Any] | None = None,
         parent: Any = None,
@@ -156,7 +158,7 @@ class Registry:
         with self._lock:
             self._epoch += 1
             # Whatever was asked for before is stale now: cached data by its epoch, rows by their time.
-            self._cleared = self._latest = next(self._clock)
+            self._cleared = self.latest = next(self._clock)
             self._touched.clear()
 
     def wrote(self, action: str, kind: str) -> None:
@@ -170,11 +172,7 @@ class Registry:
         with self._lock:
             if len(self._touched) >= _MOST_TOUCHED:
                 self.clear()
-            self._touched[thing] = self._latest = next(self._clock)
-
-    def quiet_since(self, time: int) -> bool:
-        """Whether nothing at all was written or forgotten since; then no thing need be looked up."""
-        return self._latest <= time
+            self._touched[thing] = self.latest = next(self._clock)
 
     def touched(self, thing: Hashable) -> int:
         """When fields of this thing were last written here, or everything was forgotten; 0 if never."""

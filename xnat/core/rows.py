@@ -101,16 +101,24 @@ class _Packer:
         kept = {self.columns[name]: at for at, name in enumerate(names) if name in self.columns}
         places = [kept.get(column) for column in range(max(kept, default=-1) + 1)]
         recurring = [column for column, at in kept.items() if names[at] in _RECURRING]
-        if len(places) > 1 and not recurring and None not in places:
-            return itemgetter(*places)
-        texts = self._texts
+        pick: Callable[[Sequence[Any]], tuple[Any, ...]]
+        if len(places) > 1 and None not in places:
+            pick = itemgetter(*places)
+        else:
+
+            def pick(values: Sequence[Any]) -> tuple[Any, ...]:
+                return tuple(["" if at is None else values[at] for at in places])
+
+        if not recurring:
+            return pick
+        known = self._texts.setdefault
 
         def pack(values: Sequence[Any]) -> tuple[Any, ...]:
-            packed = ["" if at is None else values[at] for at in places]
+            packed = [*pick(values)]
             for column in recurring:
                 text = packed[column]
                 if type(text) is str:
-                    packed[column] = texts.setdefault(text, text)
+                    packed[column] = known(text, text)
             return tuple(packed)
 
         return pack
@@ -176,7 +184,7 @@ def parse(text: str | bytes, time: int, drop: Callable[[str], bool]) -> Rows | N
     def innermost(pairs: list[tuple[str, Any]]) -> Any:
         if not pairs:
             return {}
-        names, values = zip(*pairs, strict=True)
+        names, values = zip(*pairs)  # noqa: B905 - they are pairs, and this is for each of 100,000 rows
         # Rows hold plain values only; whatever holds rows is an ordinary object.
         if not _CONTAINERS.isdisjoint(map(type, values)):
             return dict(pairs)

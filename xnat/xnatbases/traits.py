@@ -70,7 +70,10 @@ class Labelled(Base):
 
     @classmethod
     def _identifier(cls, base: str) -> Callable[[str, Mapping[str, Any]], Hashable]:
-        kind = cls.KIND  # looking up what a class has takes longer than the rest
+        # Looking these up takes longer than the rest.
+        kind, project = cls.KIND, _project_of_path(base)
+        if project is not None:
+            return lambda id_, row: (kind, project, id_)
         return lambda id_, row: (kind, _project_in(base, row), id_)
 
     def _thing(self) -> Hashable:
