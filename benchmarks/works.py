@@ -149,7 +149,7 @@ def _connect(bench: Bench, server: Served, delay: float, runs: int) -> None:
         with bench.scratch() as cache:
             cold = {OURS: lambda cache=cache: _call(server, OURS, "connect", delay=delay, cache=str(cache))}
             bench.alternate(f"cold connect, {label}", 1, cold)
-            bench.alternate(f"warm connect, {label}", 2 if number == 0 else 1, cold)
+            bench.alternate(f"warm connect, {label}", 1 if bench.quick else 4, cold)
         other = {OLD: lambda: _call(server, OLD, "connect", delay=delay)}
         bench.alternate(f"cold connect, {label}", 1, other)
     # It keeps nothing between programs: its second connection is its first.
@@ -208,7 +208,7 @@ def listing(bench: Bench) -> None:
         }
         for run in clients.values():  # the first time each asks, the sandbox is at work for seconds
             run()
-        bench.alternate("list subjects", bench.size(5, 1), clients)
+        bench.alternate("list subjects", bench.size(9, 1), clients)
         if not bench.quick:
             bench.alternate("list subjects", 1, others)
 
