@@ -145,7 +145,7 @@ def connecting(bench: Bench) -> None:
 
 def _connect(bench: Bench, server: Served, delay: float, runs: int) -> None:
     label = f"{delay * 1000:.0f} ms"
-    for number in range(runs):
+    for _ in range(runs):
         with bench.scratch() as cache:
             cold = {OURS: lambda cache=cache: _call(server, OURS, "connect", delay=delay, cache=str(cache))}
             bench.alternate(f"cold connect, {label}", 1, cold)

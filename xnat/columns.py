@@ -48,7 +48,7 @@ _CHOICES = frozenset(
     }
 )  # fmt: skip
 #: Labels and IDs stay text although they may look like numbers: '007' is not 7.
-_TEXT = re.compile(r"(^|/|_)(id|label|name|uri|uid|project|digest|path)$", re.IGNORECASE)
+_TEXT = r"(?i)(^|/|_)(id|label|name|uri|uid|project|digest|path)$"
 #: Where else the listing of a type gets its shortcuts from (``gender`` of subjects).
 _ELSEWHERE = {"xnat:subjectData": ("xnat:demographicData",)}
 
@@ -149,7 +149,7 @@ def _series(name: str, texts: list[str | None], type_of: Callable[[str], ColumnT
     told = type_of(name) if type_of is not None else None
     last = name.rsplit("/", 1)[-1].lower()
     if told is None:
-        told = ColumnType("xs:string" if _TEXT.search(name) or last in _CHOICES else _guess(texts))
+        told = ColumnType("xs:string" if re.search(_TEXT, name) or last in _CHOICES else _guess(texts))
     try:
         found = _typed(texts, told.type)
     except (ValueError, OverflowError, XNATValueError):

@@ -184,8 +184,9 @@ def _float_to_xnat(value: Any) -> str:
 _DATE = r"(?P<year>\d{4})-(?P<month>\d\d?)-(?P<day>\d\d?)"
 _TIME = r"(?P<hour>\d\d?):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
 _ZONE = r"(?: ?(?P<zone>Z|[+-]\d\d:?\d\d))?"
-_MOMENT_TEXT = re.compile(rf"{_DATE}(?:[T ]{_TIME})?{_ZONE}", re.ASCII)
-_TIME_TEXT = re.compile(rf"{_TIME}{_ZONE}", re.ASCII)
+# Compiled when the first value is read: connecting needs none of them.
+_MOMENT_TEXT = rf"(?a){_DATE}(?:[T ]{_TIME})?{_ZONE}"
+_TIME_TEXT = rf"(?a){_TIME}{_ZONE}"
 
 
 def _date_to_python(value: Any) -> datetime.date:
@@ -209,14 +210,14 @@ def _time_to_python(value: Any) -> datetime.time:
         return value
     if isinstance(value, datetime.datetime):
         return value.timetz()
-    found = _TIME_TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
+    found = re.fullmatch(_TIME_TEXT, value.strip()) if isinstance(value, str) else None
     if found is None:
         return _moment(value, "hh:mm:ss").timetz()
     return datetime.time(*_clock(found), tzinfo=_zone(found["zone"]))
 
 
 def _moment(value: Any, wanted: str) -> datetime.datetime:
-    found = _MOMENT_TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
+    found = re.fullmatch(_MOMENT_TEXT, value.strip()) if isinstance(value, str) else None
     if found is None or (wanted == "hh:mm:ss" and found["hour"] is None):
         raise ValueError(f"has to look like {wanted}")
     day = int(found["year"]), int(found["month"]), int(found["day"])
@@ -253,17 +254,16 @@ def _time_to_xnat(value: Any) -> str:
 
 # --- durations -------------------------------------------------------------------------------------------------------
 
-_DURATION = re.compile(
-    r"(?P<sign>-?)P(?=.)(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<days>\d+)D)?"
-    r"(?:T(?=.)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)(?:\.(?P<fraction>\d+))?S)?)?",
-    re.ASCII,
+_DURATION = (
+    r"(?a)(?P<sign>-?)P(?=.)(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<days>\d+)D)?"
+    r"(?:T(?=.)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)(?:\.(?P<fraction>\d+))?S)?)?"
 )
 
 
 def _duration_to_python(value: Any) -> datetime.timedelta:
     if isinstance(value, datetime.timedelta):
         return value
-    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    found = re.fullmatch(_DURATION, value.strip()) if isinstance(value, str) else None
     if found is None:
         raise ValueError("has to look like P1DT2H3M4.5S")
     if int(found["years"] or 0) or int(found["months"] or 0):

@@ -26,10 +26,10 @@ __all__ = [
 XDAT = "http://nrg.wustl.edu/security"
 
 # What XML 1.0 can't hold, whatever the escaping.
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_NOT_XML = "[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
 # The type of a sub-element says which fields it may have, not which sub-element is meant.
-_OF_TYPE = re.compile(r"\[@xsi:type=[^]]*\]")
-_VARIABLE = re.compile(r"fields/field\[name=([^]]+)\](?:/field)?")
+_OF_TYPE = r"\[@xsi:type=[^]]*\]"
+_VARIABLE = r"fields/field\[name=([^]]+)\](?:/field)?"
 
 
 class SearchField:
@@ -136,8 +136,8 @@ def display_field(field: SearchField) -> SearchField | None:
     ``xnat:mrSessionData/scanner/model`` becomes ``xnat:mrSessionData.SCANNERMODEL``, and a custom variable one with an
     argument: ``xnat:mrSessionData.XNAT_MRSESSIONDATA_FIELD_MAP=dose``. Whether the server has it, its list has to say.
     """
-    path = _OF_TYPE.sub("", field.name)
-    variable = _VARIABLE.fullmatch(path)
+    path = re.sub(_OF_TYPE, "", field.name)
+    variable = re.fullmatch(_VARIABLE, path)
     if variable:
         name = variable[1].strip("'\"").lower()
         return SearchField(f"{field.element}.{sql_name(field.element).upper()}_FIELD_MAP={name}")
@@ -271,7 +271,7 @@ def _value_text(value: Any) -> str:
         return value.strftime("%H:%M:%S")
     if isinstance(value, (str, int, float)):
         text = str(value)
-        if _NOT_XML.search(text):
+        if re.search(_NOT_XML, text):
             raise XNATValueError(f"{text!r} can't be searched for: it holds characters that XML has no place for")
         return text
     raise XNATValueError(f"{value!r} can't be searched for; text, numbers, truth values, dates and times can")

@@ -20,10 +20,9 @@ RESOURCE_TYPE = "xnat:resourceCatalog"
 
 # So much of a body is looked at: declaration, a comment, the root's name.
 _HEAD = 1024
-_CATALOG = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}\?>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*"
-    rb"<(?:[\w.-]{1,80}:)?(?:DCM)?Catalog[\s/>]",
-    re.DOTALL,
+_CATALOG = (
+    rb"(?s)(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}\?>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*"
+    rb"<(?:[\w.-]{1,80}:)?(?:DCM)?Catalog[\s/>]"
 )
 
 
@@ -34,7 +33,7 @@ def is_resource(uri: str) -> bool:
 
 def is_catalog(body: bytes) -> bool:
     """Whether a body that begins like this is the catalog of a resource."""
-    return _CATALOG.match(body[:_HEAD]) is not None
+    return re.match(_CATALOG, body[:_HEAD]) is not None
 
 
 def resource_row(rows: Sequence[Mapping[str, Any]], uri: str) -> Mapping[str, Any]:

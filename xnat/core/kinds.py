@@ -88,7 +88,7 @@ ASSESSORS_OF_PROJECT = ListingKind(
 
 
 # A full URL up to XNAT's own path, by whatever name the site goes by outside: what is asked is this server.
-_FULL_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/(?:/[^/]*)+?(?=/(?:data|REST)/)")
+_FULL_URL = r"[A-Za-z][A-Za-z0-9+.-]*:/(?:/[^/]*)+?(?=/(?:data|REST)/)"
 
 
 class ResourceListing(XNATListing):
@@ -135,7 +135,7 @@ def _path_text(row: Mapping[str, Any]) -> tuple[str, str]:
     """The file's address up to ``/files/``, and its path below as plain text."""
     address = str(row["URI"])
     if not address.startswith("/"):
-        full = _FULL_URL.match(address)
+        full = re.match(_FULL_URL, address)
         address = address[full.end() :] if full else address
     parts = uris.split_at_files(address)
     if parts is None:

@@ -54,14 +54,14 @@ _PAGE = re.compile(
     r"/(?:app|data|REST|xapi|setup|login|auth|archive|index\.[a-z]+|[^/]+\.(?:vm|html?|jsp|php))(?:/.*)?\Z"
 )
 _ID = re.compile(r"[\w.!~:+-]{1,128}\Z", re.ASCII)
-_USER = re.compile(r"User '(.+?)' is logged in")
-_EXPIRED = re.compile(r"password has expired", re.IGNORECASE)
-_REFUSED = re.compile(r"Login attempt failed", re.IGNORECASE)
+_USER = r"User '(.+?)' is logged in"
+_EXPIRED = r"(?i)password has expired"
+_REFUSED = r"(?i)Login attempt failed"
 _LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
 # The login service's own word, where the server's for any request without a login is "requires user authentication".
-_FAILED = re.compile(r"Authentication failed", re.IGNORECASE)
+_FAILED = r"(?i)Authentication failed"
 # XNAT's front page, for servers without /data/auth
-_FRONT_PAGE = re.compile(r"Logged in as:\s*(?:&nbsp;\s*)?<(a|span)\b[^<>]*>([^<]{1,300})</", re.IGNORECASE)
+_FRONT_PAGE = r"(?i)Logged in as:\s*(?:&nbsp;\s*)?<(a|span)\b[^<>]*>([^<]{1,300})</"
 # Answers that settle something about a login. Others are a server in trouble: retried, then raised as what they are.
 _ANSWERS = frozenset({200, 201, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 501})
 _NO_SUCH_SERVICE = frozenset({400, 404, 405, 501})
@@ -293,7 +293,7 @@ def whoami(client: HTTPClient, credentials: Credentials | None = None) -> str:
     name = _named(_ask(client, "GET", "/data/auth"))
     if name is None:
         page = _ask(client, "GET", "/")
-        match = _FRONT_PAGE.search(to_text(page.content[: pages.PAGE])) if page.status_code == 200 else None
+        match = re.search(_FRONT_PAGE, to_text(page.content[: pages.PAGE])) if page.status_code == 200 else None
         name = match.group(2).strip() if match else expected
     if name is None:
         raise XNATAuthError(f"{client.server} doesn't tell who is logged in")
@@ -387,7 +387,7 @@ def _adopt(client: HTTPClient, credentials: Credentials, response: requests.Resp
     body = response.content
     text = to_text(body[: pages.PAGE])
     said = pages.reason(body, response.encoding)
-    if _EXPIRED.search(text):
+    if re.search(_EXPIRED, text):
         raise XNATExpiredCredentialsError(
             f"Your password has expired (user {credentials.user!r} at {client.server}): {said}"
         )
@@ -398,7 +398,7 @@ def _adopt(client: HTTPClient, credentials: Credentials, response: requests.Resp
             raise errors.redirect_error(
                 asked, target, "credentials don't follow redirects; connect to that address directly"
             )
-    if response.status_code not in (200, 201) or _REFUSED.search(text):
+    if response.status_code not in (200, 201) or re.search(_REFUSED, text):
         raise _refused(client, credentials, said or f"status {response.status_code}")
     found = _session_id(response)
     if found is None:
@@ -466,7 +466,7 @@ def _named(response: requests.Response) -> str | None:
     """The name in an answer of /data/auth: empty for nobody, None if the answer isn't about that."""
     if response.status_code in (401, 403) or response.is_redirect:
         return ""
-    match = _USER.search(to_text(response.content[: pages.PEEK]))
+    match = re.search(_USER, to_text(response.content[: pages.PEEK]))
     return match.group(1) if match and response.status_code == 200 else None
 
 
@@ -476,7 +476,7 @@ def _is_missing(response: requests.Response, provider: str | None) -> bool:
         # an unknown provider
         return False
     page = response.content[: pages.PAGE]
-    if any(words.search(to_text(page)) for words in (_EXPIRED, _REFUSED, _FAILED)):
+    if any(re.search(words, to_text(page)) for words in (_EXPIRED, _REFUSED, _FAILED)):
         return False
     if response.status_code == 401:
         # What a closed site answers at any address to nobody in particular. The service itself is open to everybody and

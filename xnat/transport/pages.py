@@ -22,20 +22,22 @@ _HTML = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}\?>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*(?:<!doctype(?!\s+(?!html\b)\w)|<html\b)",
     re.IGNORECASE | re.DOTALL,
 )
-_LOGIN_FORM = re.compile(
-    r"<form\b[^<>]{0,2000}?\baction\s*=\s*[\"']?[^\"'<>\s]{0,500}?(?:/login|j_spring_security_check|/XDATLoginUser)\b",
-    re.IGNORECASE,
-)
-_PASSWORD_FIELD = re.compile(r"<input\b[^<>]*?\b(?:type\s*=\s*[\"']?password|name\s*=\s*[\"']?(?:j_)?password)\b", re.I)
 _LOGIN_URL = re.compile(
     r"/(?:app/(?:template|action|screen)/(?:XDAT)?Login(?:User)?(?:\.vm)?|login)/?\Z", re.IGNORECASE
 )
-_MESSAGES = (
-    re.compile(r"<h3[^<>]*>(.{0,500}?)</h3>", re.IGNORECASE | re.DOTALL),  # Restlet's status pages
-    re.compile(r"<b>\s*Message\s*</b>(.{0,500}?)</p>", re.IGNORECASE | re.DOTALL),  # Tomcat's
-    re.compile(r"<title[^<>]*>(.{0,500}?)</title>", re.IGNORECASE | re.DOTALL),
+# Those of pages that seldom come are compiled when one does: all that a connection doesn't need adds up.
+_LOGIN_FORM = (
+    r"(?i)<form\b[^<>]{0,2000}?\baction\s*=\s*[\"']?[^\"'<>\s]{0,500}?"
+    r"(?:/login|j_spring_security_check|/XDATLoginUser)\b"
 )
-_TAG = re.compile(r"<[^<>]*>")
+_LOGIN_INPUT = r"(?i)<input\b[^<>]*?\b(?:type\s*=\s*[\"']?password|name\s*=\s*[\"']?(?:j_)?password)\b"
+_TITLE = r"(?is)<title[^<>]*>(.{0,500}?)</title>"
+_MESSAGES = (
+    r"(?is)<h3[^<>]*>(.{0,500}?)</h3>",  # Restlet's status pages
+    r"(?is)<b>\s*Message\s*</b>(.{0,500}?)</p>",  # Tomcat's
+    _TITLE,
+)
+_TAG = r"<[^<>]*>"
 _LONGEST = 200
 
 
@@ -47,7 +49,7 @@ def is_html(head: bytes) -> bool:
 def is_login_page(page: bytes) -> bool:
     """True if this page asks for user name and password the way XNAT's does."""
     text = to_text(page[:PAGE])
-    return bool(_LOGIN_FORM.search(text) and _PASSWORD_FIELD.search(text))
+    return bool(re.search(_LOGIN_FORM, text) and re.search(_LOGIN_INPUT, text))
 
 
 def is_login_url(url: str) -> bool:
@@ -57,7 +59,7 @@ def is_login_url(url: str) -> bool:
 
 def title(page: bytes) -> str:
     """The title of an HTML page; empty if it has none."""
-    return _find(_MESSAGES[2], to_text(page[:PAGE]))
+    return _find(_TITLE, to_text(page[:PAGE]))
 
 
 def reason(body: bytes, encoding: str | None = None) -> str:
@@ -69,15 +71,15 @@ def reason(body: bytes, encoding: str | None = None) -> str:
         text = to_text(body[:PAGE])
     if is_html(body) or re.match(r"\s*<", text):
         found = next(filter(None, (_find(pattern, text) for pattern in _MESSAGES)), "")
-        return found or one_line(_TAG.sub(" ", text))
+        return found or one_line(re.sub(_TAG, " ", text))
     return one_line(text)
 
 
-def _find(pattern: re.Pattern[str], text: str) -> str:
+def _find(pattern: str, text: str) -> str:
     import html
 
-    match = pattern.search(text)
-    return one_line(html.unescape(_TAG.sub(" ", match.group(1)))) if match else ""
+    match = re.search(pattern, text)
+    return one_line(html.unescape(re.sub(_TAG, " ", match.group(1)))) if match else ""
 
 
 def one_line(text: str) -> str:
