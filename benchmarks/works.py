@@ -25,7 +25,8 @@ Result = dict[str, Any]
 OLD, PYX, CTL = "xnatpy 0.8.1", "pyxnat 1.6.4", "xnatctl 0.6.0"
 OURS = "this client"
 PLAIN = f"{OURS}, without zlib-ng"
-CLIENTS = {OURS: "ours", PLAIN: "ours", OLD: "xnatpy", PYX: "pyxnat", CTL: "xnatctl"}
+LOADED = f"{OURS}, requests imported before"
+CLIENTS = {OURS: "ours", PLAIN: "ours", LOADED: "ours", OLD: "xnatpy", PYX: "pyxnat", CTL: "xnatctl"}
 
 
 @dataclass
@@ -100,8 +101,6 @@ def importing(bench: Bench) -> None:
     for run in clients.values():  # byte code and disk caches
         run()
     bench.alternate("import", bench.size(11, 5), clients)
-    requests = {OURS: lambda: probe(CLIENTS[OURS], "objects", "importing", {"module": "requests"})}
-    bench.alternate("import requests", bench.size(11, 5), requests)
 
 
 def command_line(bench: Bench) -> None:
@@ -149,7 +148,12 @@ def _connect(bench: Bench, server: Served, delay: float, runs: int) -> None:
         with bench.scratch() as cache:
             cold = {OURS: lambda cache=cache: _call(server, OURS, "connect", delay=delay, cache=str(cache))}
             bench.alternate(f"cold connect, {label}", 1, cold)
-            bench.alternate(f"warm connect, {label}", 1 if bench.quick else 4, cold)
+            loaded = {
+                LOADED: lambda cache=cache: _call(
+                    server, LOADED, "connect", delay=delay, cache=str(cache), before=["requests"]
+                )
+            }
+            bench.alternate(f"warm connect, {label}", 1 if bench.quick else 4, {**cold, **loaded})
         other = {OLD: lambda: _call(server, OLD, "connect", delay=delay)}
         bench.alternate(f"cold connect, {label}", 1, other)
     # It keeps nothing between programs: its second connection is its first.

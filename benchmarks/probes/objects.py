@@ -22,9 +22,13 @@ def _connected(url, user, password):
     return xnat.connect(url, user=user, password=password, loglevel="ERROR")
 
 
-def connect(url, user, password):
-    """``xnat.connect``, in a process that imported the package before; what it leaves to import until then counts."""
+def connect(url, user, password, before=()):
+    """``xnat.connect``, in a process that imported the package before; what it leaves to import until then counts,
+    but for what ``before`` names."""
     import xnat  # noqa: F401
+
+    for module in before:
+        importlib.import_module(module)
 
     kept = []
 
