@@ -68,11 +68,22 @@ class Bench:
 
 
 def _call(
-    server: Served, client: str, work: str, *, delay: float = 0.0, script: str = "objects", **arguments: Any
+    server: Served,
+    client: str,
+    work: str,
+    *,
+    delay: float = 0.0,
+    script: str = "objects",
+    ready: Callable[[], None] = lambda: None,
+    **arguments: Any,
 ) -> Result:
-    """One run of a probe; the delay counts for the work only, not for what has to be ready before."""
+    """One run of a probe; the delay counts for the work only, not for what has to be ready before.
+
+    ``ready`` is called when all that is, right before the work.
+    """
 
     def begin() -> Result:
+        ready()
         return server.order(restart=True, delay=delay)
 
     def end() -> Result:
@@ -259,21 +270,23 @@ def zip_to_disk(bench: Bench) -> None:
         )
         address = server.login["url"] + path
 
-        def get(client: str) -> Result:
+        def ready() -> None:
             _fill_cache(target, shape["files"] * shape["size"])
+
+        def get(client: str) -> Result:
             without = {"without": ["zlib_ng"]} if client == PLAIN else {}
-            result = _call(server, client, "download_zip", project="big", target=str(target), **without)
+            result = _call(server, client, "download_zip", ready=ready, project="big", target=str(target), **without)
             return _sized(result, target)
 
         def with_curl() -> Result:
-            _fill_cache(target, shape["files"] * shape["size"])
+            ready()
             command = [curl, "-s", "-f", "-u", "{user}:{password}".format(**server.login), "-o", target, address]
             return _sized(_command(server, command, folder), target)
 
         clients: dict[str, Callable[[], Result]] = {OURS: lambda: get(OURS), PLAIN: lambda: get(PLAIN)}
         if curl:
             clients["curl"] = with_curl
-        bench.alternate("zip to disk", bench.size(9, 2), clients)
+        bench.alternate("zip to disk", bench.size(15, 2), clients)
         others = {OLD: lambda: get(OLD)}
         bench.alternate("zip to disk", 1, others)
         _hashing(bench)
