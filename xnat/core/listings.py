@@ -395,11 +395,10 @@ class XNATListing(XNATBaseListing):
             return super()._taker(table)
         # All rows are of one type: nothing about it need be looked up for each.
         make = self._maker(self._session.class_for(self.xsi_type, self.xsi_type))
-        rows, id_of = table.rows, self._row_id
+        rows, ids = table.rows, table.ids
 
         def take(index: int) -> Any:
-            row = rows[index]
-            return make(id_of(row) or "", row)
+            return make(ids[index] or "", rows[index])
 
         return take
 

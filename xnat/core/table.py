@@ -24,6 +24,11 @@ class Table:
         self._key_column = key_column
 
     @cached_property
+    def ids(self) -> Sequence[str | None]:
+        """The primary key of each row. Only to be asked for where they are texts of the rows, and take no more room."""
+        return self._ids(self.rows)
+
+    @cached_property
     def order(self) -> Sequence[int]:
         """The rows that have a primary key."""
         ids = self._ids(self.rows)
