@@ -305,6 +305,8 @@ def test_the_public_names() -> None:
     assert xnat.MappingLevel("scan") is xnat.MappingLevel.SCAN
     assert callable(xnat.FilterFunctions)
     assert xnat.MappedFunctionFailed("x").reason == "x"
+    assert xnat.MappedFunctionFailed("x") == xnat.MappedFunctionFailed("x") != xnat.MappedFunctionFailed("y")
+    assert len({xnat.MappedFunctionFailed("x"), xnat.MappedFunctionFailed("x")}) == 1
 
 
 @pytest.mark.parametrize(

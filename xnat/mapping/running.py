@@ -34,6 +34,12 @@ class MappedFunctionFailed:
         self.reason = reason
         self.traceback = traceback
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MappedFunctionFailed) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((self.reason, self.traceback))
+
     @classmethod
     def of(cls, error: BaseException) -> MappedFunctionFailed:
         """What became of an error. The error itself may not be fit to travel between processes."""

@@ -215,11 +215,14 @@ class ZipStream:
         if member.flags & _ENCRYPTED:
             raise BadZipError(f"member {member.name!r} is encrypted")
         if member.method == _DEFLATED:
-            yield from self._deflated(member)
+            yield from self._checked(member, self._inflate(member))
         elif member.method == _STORED:
             if member.size is None and not self._search:
                 raise UnknownEndError(f"member {member.name!r} doesn't say how long it is")
-            yield from self._stored(member) if member.size is not None else self._stored_until_descriptor(member)
+            if member.size is not None:
+                yield from self._checked(member, self._exactly(member.size, member))
+            else:
+                yield from self._stored_until_descriptor(member)
         else:
             raise BadZipError(f"member {member.name!r} has compression method {member.method}, which is not supported")
 
@@ -239,9 +242,10 @@ class ZipStream:
             member.size = member.packed = self._sizes[begin]  # told by the directory; what follows must agree
         return member
 
-    def _deflated(self, member: Member) -> Iterator[bytes | memoryview]:
+    def _checked(self, member: Member, pieces: Iterator[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+        """The same pieces; at their end, size and CRC have to be those of the member."""
         begin, crc, size = self._source.offset, 0, 0
-        for piece in self._inflate(member):
+        for piece in pieces:
             size, crc = size + len(piece), crc32(piece, crc)
             yield piece
         self._finish(member, crc, size, self._source.offset - begin)
@@ -253,7 +257,7 @@ class ZipStream:
         their length in front. As long as the stream consists of those they are taken past the inflater, which would
         copy all of it twice.
         """
-        recent: deque[memoryview] = deque()
+        recent: deque[bytes | memoryview] = deque()
         known = 0
         while block := _plain_block(self._source.peek(_BLOCK.size)):
             last, length = block
@@ -293,7 +297,7 @@ class ZipStream:
         self._source.unread(surplus)
         self.packed -= surplus
 
-    def _exactly(self, count: int, member: Member) -> Iterator[memoryview]:
+    def _exactly(self, count: int, member: Member) -> Iterator[bytes | memoryview]:
         while count:
             piece = self._source.view(min(count, _PIECE))
             if not piece:
@@ -301,13 +305,6 @@ class ZipStream:
             count -= len(piece)
             self.packed += len(piece)
             yield piece
-
-    def _stored(self, member: Member) -> Iterator[memoryview]:
-        size, crc = member.size or 0, 0
-        for piece in self._exactly(size, member):
-            crc = crc32(piece, crc)
-            yield piece
-        self._finish(member, crc, size, size)
 
     def _stored_until_descriptor(self, member: Member) -> Iterator[bytes]:
         """Bytes up to a descriptor that agrees with them (a signature inside the data does not)."""
