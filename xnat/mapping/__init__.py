@@ -281,7 +281,7 @@ class Maps:
         :param executor: where to call it: an executor of :mod:`concurrent.futures`; Dask's is
             ``client.get_executor()``. By default threads of this process. It isn't shut down.
         :param workers: how many threads, without an executor
-        :param progress: True for a bar on stdout, or a function called with (done, in all or None, finished)
+        :param progress: True for a bar on stderr, or a function called with (done, in all or None, finished)
         :param journal: a file in which every result is noted at once. Objects that succeeded by it are skipped: their
             results come from there. Results must be JSON then.
         :return: the result by the object's address (``fulluri``), in the order of the objects; a

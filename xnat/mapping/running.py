@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future
@@ -273,8 +274,11 @@ class _Bar:
     def __call__(self, done: int, total: int | None, finished: bool) -> None:
         import progressbar
 
+        from ..transfer.progress import Screen
+
         if self._bar is None:
-            self._bar = progressbar.ProgressBar(max_value=progressbar.UnknownLength)
+            # By itself it would write to what was standard error when it was imported.
+            self._bar = progressbar.ProgressBar(max_value=progressbar.UnknownLength, fd=Screen(sys.stderr))
         if total is not None and self._bar.max_value is progressbar.UnknownLength:
             self._bar.max_value = total
         if finished:

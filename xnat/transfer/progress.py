@@ -12,7 +12,7 @@ from typing import Any
 
 from xnat.protocols import UpdateFunc
 
-__all__ = ["Aggregate", "Share", "UpdateFunc", "default_update_func", "human_bytes", "ignore"]
+__all__ = ["Aggregate", "Screen", "Share", "UpdateFunc", "default_update_func", "human_bytes", "ignore"]
 
 
 def ignore(done: int, total: int | None, finished: bool) -> None:
@@ -59,7 +59,7 @@ class _Bar:
         known = length is not progressbar.UnknownLength
         shape = [progressbar.Percentage(), " ", progressbar.Bar()] if known else [progressbar.AnimatedMarker()]
         widgets = [*shape, " ", self._amount, " ", progressbar.AdaptiveETA()]
-        return progressbar.ProgressBar(max_value=length, widgets=widgets, fd=_Screen(sys.stdout))
+        return progressbar.ProgressBar(max_value=length, widgets=widgets, fd=Screen(sys.stdout))
 
     @staticmethod
     def _amount(bar: Any, data: dict[str, Any]) -> str:
@@ -70,8 +70,8 @@ class _Bar:
         return f"{human_bytes(done)}{whole}{rate}"
 
 
-class _Screen:
-    """The stdout of now. Given sys.stdout itself, progressbar writes to what that was when it was first imported."""
+class Screen:
+    """A stream of now. Given stdout or stderr itself, progressbar writes to what that was when first imported."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
